@@ -1,0 +1,1 @@
+//! The gossip protocol of Hyperledger Fabric as a pure state machine.

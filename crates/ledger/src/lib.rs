@@ -1,0 +1,1 @@
+//! Blocks on disk: append-only segments, index, recovery.

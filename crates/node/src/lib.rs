@@ -1,0 +1,1 @@
+//! The gossip layer of Hyperledger Fabric: a node that joins a real channel.

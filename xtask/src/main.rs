@@ -1,0 +1,2 @@
+//! Chores of the repository that are more than one line.
+fn main() {}
