@@ -1,0 +1,1 @@
+//! The four-phase pull engine (spec/05 §10).
