@@ -1,6 +1,7 @@
 //! Chores of the repository that are more than one line: `cargo xtask --help`.
 
 mod generate;
+mod licences;
 
 use std::process::ExitCode;
 
@@ -18,11 +19,14 @@ struct Arguments {
 enum Chore {
     /// Writes the Rust code and the descriptors of the protobuf definitions
     Generate(generate::Arguments),
+    /// Checks the licences of all dependencies, and that no banned crate is among them
+    Licences,
 }
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().chore {
         Chore::Generate(arguments) => generate::run(&arguments),
+        Chore::Licences => licences::run(),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
