@@ -2,7 +2,18 @@
 //!
 //! The messages are generated from the crate's own definitions in `protos`, which have Fabric's package, message
 //! and field names, numbers and types. Every `bytes` field is a [`bytes::Bytes`] that shares the received buffer.
+//!
+//! - [`decode`] reads a message from outside as Fabric's decoder reads it;
+//! - [`envelope`] reads the header of a gossip envelope and leaves its content alone;
+//! - [`validate`] says whether a message has what its content demands;
+//! - [`block`] hashes blocks and says whether one is what its hashes claim.
 
+pub mod block;
+pub mod envelope;
 mod generated;
+mod schema;
+pub mod validate;
+mod wire;
 
 pub use generated::{FILE_DESCRIPTOR_SET, common, gossip, kvrwset, msp, orderer, protos as peer, rwset};
+pub use wire::{WireError, decode};

@@ -1,0 +1,325 @@
+//! Reading and writing gossip envelopes without ever re-encoding what was signed.
+
+mod elements;
+mod keys;
+mod kind;
+mod seal;
+
+use core::fmt;
+
+use bytes::Bytes;
+use prost::{Message, Name};
+
+pub use elements::{Element, ElementList, Elements};
+pub use keys::{AliveKey, PullKey, StateInfoKey};
+pub use kind::ContentKind;
+pub use seal::{payload_of, seal, seal_unsigned, secret_payload};
+
+use crate::gossip::{self, GossipMessage, Secret, secret::Content as SecretContent};
+use crate::wire::{Hex, Reader, Span, Value, WireError, decode};
+
+/// An envelope whose header has been read and whose content has not.
+///
+/// Made in one pass over envelope and message header, without allocation, following Fabric's decoder in everything it
+/// accepts (spec/01 §1). Only places are remembered; the received bytes are kept as they came, to be verified and
+/// forwarded. All accessors are cheap; those named `_bytes` share the buffer and keep it alive.
+///
+/// The inside of the content is not looked at: what parses here may still be refused by [`message`](Self::message).
+#[derive(Clone)]
+pub struct EnvelopeView {
+    raw: Bytes,
+    payload: Span,
+    signature: Span,
+    secret: Option<Secrets>,
+    nonce: u64,
+    tag: i32,
+    channel: Span,
+    kind: ContentKind,
+    content: Span,
+    /// Only if the content stood in the message more than once, one after the other: Fabric merges the pieces, and so
+    /// does whoever decodes them as one string.
+    merged: Option<Bytes>,
+}
+
+/// The secret envelope and where it stands in the outer one.
+#[derive(Clone, Copy, Default)]
+struct Secrets {
+    payload: Span,
+    signature: Span,
+    /// Where its field begins, if it is the last of the envelope and the only one of its number.
+    cut: Option<usize>,
+}
+
+impl EnvelopeView {
+    /// Reads a marshalled `gossip.Envelope`.
+    ///
+    /// # Errors
+    ///
+    /// What Fabric would refuse in the envelope or in the header of the message, too; such an error ends a stream
+    /// (spec/01 §1.10). [`WireError::TooLarge`] from 4 GiB on.
+    pub fn parse(raw: Bytes) -> Result<Self, WireError> {
+        if u32::try_from(raw.len()).is_err() {
+            return Err(WireError::TooLarge);
+        }
+        let mut view = Self {
+            raw: Bytes::new(),
+            payload: Span::default(),
+            signature: Span::default(),
+            secret: None,
+            nonce: 0,
+            tag: 0,
+            channel: Span::default(),
+            kind: ContentKind::None,
+            content: Span::default(),
+            merged: None,
+        };
+        let mut reader = Reader::new(&raw);
+        while let Some(field) = reader.next()? {
+            match (field.number, &field.value) {
+                (1, Value::Bytes(span)) => view.payload = *span,
+                (2, Value::Bytes(span)) => view.signature = *span,
+                (3, Value::Bytes(span)) => {
+                    let cut =
+                        (view.secret.is_none() && reader.position() == raw.len()).then_some(field.start);
+                    let mut secret = view.secret.unwrap_or_default();
+                    secret.cut = cut;
+                    secret.read(&raw, *span)?;
+                    view.secret = Some(secret);
+                }
+                _ => {}
+            }
+        }
+        view.read_header(&raw)?;
+        view.raw = raw;
+        Ok(view)
+    }
+
+    /// Reads an envelope that was decoded as part of another message, by encoding it once. Payload and signature stay
+    /// what they were.
+    ///
+    /// # Errors
+    ///
+    /// As [`parse`](Self::parse).
+    pub fn from_envelope(envelope: &gossip::Envelope) -> Result<Self, WireError> {
+        Self::parse(Bytes::from(envelope.encode_to_vec()))
+    }
+
+    fn read_header(&mut self, raw: &[u8]) -> Result<(), WireError> {
+        let mut reader = Reader::within(raw, self.payload);
+        let mut pieces: Option<Vec<u8>> = None;
+        while let Some(field) = reader.next()? {
+            match (field.number, &field.value) {
+                (1, Value::Varint(value)) => self.nonce = *value,
+                (2, Value::Bytes(span)) => self.channel = *span,
+                // an enumeration keeps the lower 32 bits
+                (3, Value::Varint(value)) => self.tag = *value as i32,
+                (number, Value::Bytes(span)) => {
+                    let Some(kind) = ContentKind::from_field_number(number) else { continue };
+                    if kind == self.kind {
+                        pieces
+                            .get_or_insert_with(|| self.content.of(raw).to_vec())
+                            .extend_from_slice(span.of(raw));
+                    } else {
+                        pieces = None;
+                    }
+                    self.kind = kind;
+                    self.content = *span;
+                }
+                _ => {}
+            }
+        }
+        self.merged = pieces.map(Bytes::from);
+        Ok(())
+    }
+
+    /// The envelope as received.
+    pub fn raw(&self) -> &Bytes {
+        &self.raw
+    }
+
+    /// The signed bytes: a marshalled `GossipMessage`. Empty if missing.
+    pub fn payload(&self) -> &[u8] {
+        self.payload.of(&self.raw)
+    }
+
+    /// As [`payload`](Self::payload), sharing the buffer.
+    pub fn payload_bytes(&self) -> Bytes {
+        self.payload.share(&self.raw)
+    }
+
+    /// The origin's signature over the payload. Empty if missing.
+    pub fn signature(&self) -> &[u8] {
+        self.signature.of(&self.raw)
+    }
+
+    /// As [`signature`](Self::signature), sharing the buffer.
+    pub fn signature_bytes(&self) -> Bytes {
+        self.signature.share(&self.raw)
+    }
+
+    /// The secret envelope, if there is one, even an empty one.
+    pub fn secret(&self) -> Option<SecretView<'_>> {
+        self.secret.map(|secret| SecretView { raw: &self.raw, secret })
+    }
+
+    /// The header's nonce; 0 if missing.
+    pub fn nonce(&self) -> u64 {
+        self.nonce
+    }
+
+    /// The header's tag as it came: a `gossip_message::Tag` or something unknown; 0 if missing.
+    pub fn tag(&self) -> i32 {
+        self.tag
+    }
+
+    /// The header's channel. Empty if missing.
+    pub fn channel(&self) -> &[u8] {
+        self.channel.of(&self.raw)
+    }
+
+    /// As [`channel`](Self::channel), sharing the buffer.
+    pub fn channel_bytes(&self) -> Bytes {
+        self.channel.share(&self.raw)
+    }
+
+    /// Which content the message has.
+    pub fn kind(&self) -> ContentKind {
+        self.kind
+    }
+
+    /// The content's bytes, not decoded: a message of the type [`ContentKind::message_name`].
+    pub fn content(&self) -> &[u8] {
+        match &self.merged {
+            None => self.content.of(&self.raw),
+            Some(merged) => merged,
+        }
+    }
+
+    /// As [`content`](Self::content), sharing the buffer.
+    pub fn content_bytes(&self) -> Bytes {
+        match &self.merged {
+            None => self.content.share(&self.raw),
+            Some(merged) => merged.clone(),
+        }
+    }
+
+    /// Decodes the content alone. The caller has looked at [`kind`](Self::kind).
+    ///
+    /// # Errors
+    ///
+    /// As [`message`](Self::message).
+    pub fn content_as<M: Message + Default + Name>(&self) -> Result<M, WireError> {
+        debug_assert_eq!(M::NAME, self.kind.message_name());
+        decode(self.content_bytes())
+    }
+
+    /// Decodes the whole message.
+    ///
+    /// # Errors
+    ///
+    /// What Fabric would refuse, too; such an error ends a stream (spec/01 §1.10).
+    pub fn message(&self) -> Result<GossipMessage, WireError> {
+        decode(self.payload_bytes())
+    }
+
+    /// The envelope without its secret envelope, for peers of other organisations (spec/01 §3.2). Everything else stays
+    /// as it came. Nothing is copied if there is no secret, or if it stands at the end as Fabric writes it.
+    pub fn without_secret(&self) -> Bytes {
+        match self.secret {
+            None => self.raw.clone(),
+            Some(Secrets { cut: Some(cut), .. }) if cut <= self.raw.len() => self.raw.slice(..cut),
+            Some(_) => self.copy_without_secret(),
+        }
+    }
+
+    fn copy_without_secret(&self) -> Bytes {
+        let mut out = Vec::with_capacity(self.raw.len());
+        let mut reader = Reader::new(&self.raw);
+        while let Ok(Some(field)) = reader.next() {
+            if field.number != 3 || !matches!(field.value, Value::Bytes(_)) {
+                out.extend_from_slice(self.raw.get(field.start..reader.position()).unwrap_or_default());
+            }
+        }
+        Bytes::from(out)
+    }
+}
+
+impl fmt::Debug for EnvelopeView {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EnvelopeView")
+            .field("kind", &self.kind)
+            .field("tag", &self.tag)
+            .field("nonce", &self.nonce)
+            .field("channel", &String::from_utf8_lossy(self.channel()))
+            .field("content", &Hex(self.content()))
+            .field("signed", &!self.signature().is_empty())
+            .field("secret", &self.secret.is_some())
+            .finish()
+    }
+}
+
+/// Two views are equal if the bytes they were made of are.
+impl PartialEq for EnvelopeView {
+    fn eq(&self, other: &Self) -> bool {
+        self.raw == other.raw
+    }
+}
+
+impl Eq for EnvelopeView {}
+
+impl Secrets {
+    fn read(&mut self, raw: &[u8], span: Span) -> Result<(), WireError> {
+        let mut reader = Reader::within(raw, span);
+        while let Some(field) = reader.next()? {
+            match (field.number, &field.value) {
+                (1, Value::Bytes(span)) => self.payload = *span,
+                (2, Value::Bytes(span)) => self.signature = *span,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The secret envelope of an envelope.
+#[derive(Clone, Copy)]
+pub struct SecretView<'a> {
+    raw: &'a Bytes,
+    secret: Secrets,
+}
+
+impl<'a> SecretView<'a> {
+    /// The signed bytes: a marshalled `Secret`. Empty if missing.
+    pub fn payload(&self) -> &'a [u8] {
+        self.secret.payload.of(self.raw)
+    }
+
+    /// As [`payload`](Self::payload), sharing the buffer.
+    pub fn payload_bytes(&self) -> Bytes {
+        self.secret.payload.share(self.raw)
+    }
+
+    /// The origin's signature over the secret's payload. Empty if missing.
+    pub fn signature(&self) -> &'a [u8] {
+        self.secret.signature.of(self.raw)
+    }
+
+    /// As [`signature`](Self::signature), sharing the buffer.
+    pub fn signature_bytes(&self) -> Bytes {
+        self.secret.signature.share(self.raw)
+    }
+
+    /// The internal endpoint; empty if the secret does not parse or holds none, as Fabric has it (spec/01 §3.2).
+    pub fn internal_endpoint(&self) -> String {
+        match decode::<Secret>(self.payload_bytes()) {
+            Ok(Secret { content: Some(SecretContent::InternalEndpoint(endpoint)) }) => endpoint,
+            _ => String::new(),
+        }
+    }
+}
+
+impl fmt::Debug for SecretView<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SecretView").field("payload", &Hex(self.payload())).finish_non_exhaustive()
+    }
+}
