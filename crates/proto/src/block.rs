@@ -1,14 +1,16 @@
 //! Blocks: hashes, well-formedness, and reading what is needed of them (spec/07 §1 to §5).
 //!
-//! A block is decoded with [`decode`](crate::decode) from [`Bytes`]: its entries then share the received buffer. It is
+//! A block is decoded with [`decode`] from [`Bytes`]: its entries then share the received buffer. It is
 //! never encoded again to be hashed, stored or served.
 
+mod canonical;
 mod hash;
 mod metadata;
 mod well_formed;
 
 use bytes::Bytes;
 
+pub use canonical::restore_orderer_form;
 pub use hash::{channel_mac, data_hash, header_bytes, header_hash};
 pub use metadata::{BlockSignatures, last_config_index, signatures, signed_bytes, transactions_filter};
 pub use well_formed::transactions_are_well_formed;

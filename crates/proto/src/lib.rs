@@ -6,10 +6,14 @@
 //! - [`decode`] reads a message from outside as Fabric's decoder reads it;
 //! - [`envelope`] reads the header of a gossip envelope and leaves its content alone;
 //! - [`validate`] says whether a message has what its content demands;
+//! - [`digest`] reads the names of blocks in pull digests;
 //! - [`block`] hashes blocks and says whether one is what its hashes claim.
 
 pub mod block;
+pub mod digest;
 pub mod envelope;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 mod generated;
 mod schema;
 pub mod validate;
