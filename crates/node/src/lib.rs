@@ -1,1 +1,3 @@
 //! The gossip layer of Hyperledger Fabric: a node that joins a real channel.
+
+pub mod config;
