@@ -1,0 +1,349 @@
+//! The one who appends.
+
+use std::fs::OpenOptions;
+use std::io::{Seek, SeekFrom};
+use std::path::Path;
+use std::sync::{Arc, RwLock};
+
+use crate::block::{BlockHash, Durable, NewBlock};
+use crate::damage::Damage;
+use crate::durable::Remembered;
+use crate::error::{LedgerError, io_error};
+use crate::folder::{self, Keep, Kind, create_folder, path_of, write_whole};
+use crate::lock::FolderLock;
+use crate::options::{Access, Options};
+use crate::reader::Reader;
+use crate::record::{BLOCK_BYTES_MAX, RecordHeader};
+use crate::recovery::{self, Opened, Recovery};
+use crate::segment::{Offsets, Previous, SEGMENT_HEADER_BYTES, Segment, SegmentHeader};
+use crate::shared::{Shared, write};
+use crate::sink::{FileSink, Sink};
+
+/// A channel's chain of blocks in one folder. There is one in all processes; it hands out any number of
+/// [`Reader`]s.
+///
+/// Blocks are appended, and synced in groups: one fsync for all that came since the last. Only then are they shown
+/// to readers and counted in the height.
+pub struct Ledger {
+    pub(crate) shared: Arc<Shared>,
+    segment_bytes_max: u64,
+    access: Access,
+    active: Arc<Segment>,
+    sink: Box<dyn Sink>,
+    remembered: Option<Remembered>,
+    next_number: u64,
+    last_hash: Option<BlockHash>,
+    unsynced_count: u32,
+    poisoned: Option<String>,
+    closed: bool,
+    /// Last, so that it is given back when all else is closed.
+    _lock: FolderLock,
+}
+
+impl Ledger {
+    /// Makes a new ledger; the folder is created if need be. [`LedgerError::AlreadyExists`] if it holds one.
+    pub fn create(folder: &Path, options: &Options) -> Result<Self, LedgerError> {
+        let lock = lock_new(folder, options)?;
+        if !folder::list(folder)?.segments.is_empty() {
+            return Err(LedgerError::AlreadyExists { folder: folder.to_path_buf() });
+        }
+        create_first_segment(folder, options)?;
+        Ok(Self::open_locked(folder, options, lock)?.0)
+    }
+
+    /// Opens a ledger as a kill, a power failure or a spoilt disk may have left it, and says what was found.
+    /// [`LedgerError::NoLedger`] if there is none.
+    pub fn open(folder: &Path, options: &Options) -> Result<(Self, Recovery), LedgerError> {
+        options.check()?;
+        if !folder.is_dir() {
+            return Err(LedgerError::NoLedger { folder: folder.to_path_buf() });
+        }
+        let lock = FolderLock::take(folder, options.access)?;
+        Self::open_locked(folder, options, lock)
+    }
+
+    /// Opens a ledger, or makes one where there is none.
+    pub fn open_or_create(folder: &Path, options: &Options) -> Result<(Self, Recovery), LedgerError> {
+        let lock = lock_new(folder, options)?;
+        let created = folder::list(folder)?.segments.is_empty();
+        if created {
+            create_first_segment(folder, options)?;
+        }
+        let (ledger, recovery) = Self::open_locked(folder, options, lock)?;
+        Ok((ledger, Recovery { created, ..recovery }))
+    }
+
+    fn open_locked(
+        folder: &Path,
+        options: &Options,
+        lock: FolderLock,
+    ) -> Result<(Self, Recovery), LedgerError> {
+        let Opened { shared, remembered, last_hash, recovery } = recovery::open(folder, options)?;
+        let active = Arc::clone(&shared.table().active);
+        let ledger = Self {
+            segment_bytes_max: options.segment_bytes_max,
+            access: options.access,
+            sink: Box::new(FileSink(Arc::clone(&active))),
+            active,
+            remembered,
+            next_number: shared.height(),
+            last_hash,
+            unsynced_count: 0,
+            poisoned: None,
+            closed: false,
+            shared: Arc::new(shared),
+            _lock: lock,
+        };
+        Ok((ledger, recovery))
+    }
+
+    /// Puts a block behind the last one. It is not durable, not counted in the height and not shown to readers
+    /// before [`sync`](Self::sync), which beginning a new segment does too.
+    ///
+    /// [`LedgerError::WrongNumber`], [`LedgerError::WrongPreviousHash`] or [`LedgerError::TooLarge`] leave the ledger
+    /// as it was; after a failed write it takes no more blocks.
+    pub fn append(&mut self, block: NewBlock<'_>) -> Result<(), LedgerError> {
+        self.writable()?;
+        self.check_follows(&block)?;
+        let record_bytes = check_size(&block)?;
+        let end = crate::shared::read(&self.active.offsets).end;
+        if end > SEGMENT_HEADER_BYTES as u64 && end + record_bytes > self.segment_bytes_max {
+            self.roll()?;
+        }
+        let header = RecordHeader::of(&block, self.unsynced_count).encode(self.shared.mark, block.bytes);
+        self.sink.write(&header, block.bytes).map_err(|error| self.fail("write to", error))?;
+        if block.is_config {
+            self.shared.config_mut().insert(block.number);
+        }
+        let mut offsets = write(&self.active.offsets);
+        let start = offsets.end;
+        offsets.starts.push(start as u32);
+        offsets.end = start + record_bytes;
+        drop(offsets);
+        self.next_number = block.number + 1;
+        self.last_hash = Some(block.header_hash);
+        self.unsynced_count += 1;
+        Ok(())
+    }
+
+    /// Returns when all appended blocks are on disk, and shows them to readers. Also catches up with remembering the
+    /// height, which lags a little behind while groups follow each other fast; so call it once when there is nothing
+    /// to append for a while. Costs nothing if there is nothing to do.
+    ///
+    /// After a failure the ledger takes no more blocks: a second fsync would say that all is well and be wrong.
+    pub fn sync(&mut self) -> Result<Durable, LedgerError> {
+        self.writable()?;
+        let had_blocks = self.unsynced_count > 0;
+        if had_blocks {
+            self.sink.sync().map_err(|error| self.fail("sync", error))?;
+            self.unsynced_count = 0;
+            self.shared.publish(self.next_number);
+        }
+        self.remember(had_blocks)?;
+        Ok(self.durable())
+    }
+
+    /// Syncs, and remembers the height however short ago the last time was. Dropping does the same, and can only log
+    /// what fails.
+    pub fn close(mut self) -> Result<Durable, LedgerError> {
+        self.closed = true;
+        self.finish()
+    }
+
+    fn finish(&mut self) -> Result<Durable, LedgerError> {
+        if self.access == Access::ReadOnly {
+            return Ok(self.durable());
+        }
+        self.sync()?;
+        self.remember(false)?;
+        Ok(self.durable())
+    }
+
+    /// Number of the last durable block plus one.
+    pub fn height(&self) -> u64 {
+        self.shared.height()
+    }
+
+    /// Number of the block that [`append`](Self::append) wants next.
+    pub fn appended_height(&self) -> u64 {
+        self.next_number
+    }
+
+    /// Number of the first block that is not pruned; the height if there is none.
+    pub fn first_number(&self) -> u64 {
+        self.shared.first_number()
+    }
+
+    /// What the next block's previous hash must be: the header hash of the last appended one.
+    pub fn last_hash(&self) -> Option<BlockHash> {
+        self.last_hash
+    }
+
+    /// A reader of the durable blocks.
+    pub fn reader(&self) -> Reader {
+        Reader::new(Arc::clone(&self.shared))
+    }
+
+    /// Numbers of all durable blocks that carry a configuration, ascending.
+    pub fn config_block_numbers(&self) -> Vec<u64> {
+        self.reader().config_block_numbers()
+    }
+
+    /// The configuration block in force at `number`: the last durable one at or below it.
+    pub fn last_config_at_or_below(&self, number: u64) -> Option<u64> {
+        self.reader().last_config_at_or_below(number)
+    }
+
+    /// All damage known so far: found when the ledger was opened, or by a read.
+    pub fn damage(&self) -> Vec<Damage> {
+        self.reader().damage()
+    }
+
+    pub(crate) fn writable(&self) -> Result<(), LedgerError> {
+        let folder = || self.shared.folder.clone();
+        if self.access == Access::ReadOnly {
+            return Err(LedgerError::ReadOnly { folder: folder() });
+        }
+        match &self.poisoned {
+            Some(cause) => Err(LedgerError::Poisoned { folder: folder(), cause: cause.clone() }),
+            None => Ok(()),
+        }
+    }
+
+    fn durable(&self) -> Durable {
+        Durable { height: self.next_number, last_hash: self.last_hash }
+    }
+
+    fn check_follows(&self, block: &NewBlock<'_>) -> Result<(), LedgerError> {
+        if block.number != self.next_number {
+            return Err(LedgerError::WrongNumber { expected: self.next_number, given: block.number });
+        }
+        let expected = self.last_hash.as_ref().map_or(&[][..], |hash| hash);
+        if block.previous_hash != expected {
+            return Err(LedgerError::WrongPreviousHash {
+                number: block.number,
+                expected: self.last_hash,
+                given: block.previous_hash.to_vec(),
+            });
+        }
+        Ok(())
+    }
+
+    fn remember(&mut self, at_pace: bool) -> Result<(), LedgerError> {
+        let (durable, mark) = (self.durable(), self.shared.mark);
+        let Some(remembered) = &mut self.remembered else { return Ok(()) };
+        let written =
+            if at_pace { remembered.write_at_pace(durable, mark) } else { remembered.write(durable, mark) };
+        written.map_err(|error| {
+            self.poison(&error.to_string());
+            error.into()
+        })
+    }
+
+    /// Seals the growing segment and begins the next one.
+    fn roll(&mut self) -> Result<(), LedgerError> {
+        self.sync()?;
+        let sealed = Arc::clone(&self.active);
+        let begun = self.shared.write_index(&sealed, self.next_number).and_then(|()| {
+            let header = SegmentHeader {
+                mark: self.shared.mark,
+                first: self.next_number,
+                previous: self.last_hash.into(),
+            };
+            begin_segment(&self.shared.folder, &header)
+        });
+        let next = Arc::new(begun.inspect_err(|error| self.poison(&error.to_string()))?);
+        self.sink = Box::new(FileSink(Arc::clone(&next)));
+        self.active = Arc::clone(&next);
+        let mut table = self.shared.table_mut();
+        table.sealed.push(sealed.first);
+        table.active = next;
+        drop(table);
+        self.shared.keep_open(&sealed);
+        tracing::debug!(folder = %self.shared.folder.display(), first = self.next_number, "segment begun");
+        Ok(())
+    }
+
+    fn fail(&mut self, action: &'static str, error: std::io::Error) -> LedgerError {
+        let error = io_error(action, &self.active.path)(error);
+        self.poison(&error.to_string());
+        error
+    }
+
+    fn poison(&mut self, cause: &str) {
+        let folder = self.shared.folder.display();
+        tracing::error!(%folder, cause, "the ledger takes no more blocks until it is opened again");
+        self.poisoned = Some(cause.to_owned());
+    }
+
+    #[cfg(test)]
+    pub(crate) fn replace_sink(&mut self, replace: impl FnOnce(Box<dyn Sink>) -> Box<dyn Sink>) {
+        let active = Arc::clone(&self.active);
+        let sink = std::mem::replace(&mut self.sink, Box::new(FileSink(active)));
+        self.sink = replace(sink);
+    }
+}
+
+impl Drop for Ledger {
+    fn drop(&mut self) {
+        if self.closed || self.poisoned.is_some() {
+            return;
+        }
+        if let Err(error) = self.finish() {
+            tracing::error!(%error, "the ledger was not closed cleanly");
+        }
+    }
+}
+
+pub(crate) fn check_size(block: &NewBlock<'_>) -> Result<u64, LedgerError> {
+    if block.bytes.len() > BLOCK_BYTES_MAX {
+        return Err(LedgerError::TooLarge {
+            number: block.number,
+            bytes: block.bytes.len(),
+            bytes_max: BLOCK_BYTES_MAX,
+        });
+    }
+    Ok((crate::record::RECORD_HEADER_BYTES + block.bytes.len()) as u64)
+}
+
+fn lock_new(folder: &Path, options: &Options) -> Result<FolderLock, LedgerError> {
+    options.check()?;
+    if options.access == Access::ReadOnly {
+        return Err(LedgerError::ReadOnly { folder: folder.to_path_buf() });
+    }
+    create_folder(folder)?;
+    FolderLock::take(folder, options.access)
+}
+
+fn create_first_segment(folder: &Path, options: &Options) -> Result<(), LedgerError> {
+    let base = options.base;
+    let header = SegmentHeader {
+        mark: recovery::draw_mark(),
+        first: base.number,
+        previous: base.previous_hash.into(),
+    };
+    write_whole(&path_of(folder, base.number, Kind::Segment), &[&header.encode()], Keep::Durable)
+}
+
+/// Makes a segment file and opens it to append. Its header and its name are on disk on return.
+fn begin_segment(folder: &Path, header: &SegmentHeader) -> Result<Segment, LedgerError> {
+    let path = path_of(folder, header.first, Kind::Segment);
+    write_whole(&path, &[&header.encode()], Keep::Durable)?;
+    let open = || {
+        let mut file = OpenOptions::new().read(true).write(true).open(&path)?;
+        file.seek(SeekFrom::End(0))?;
+        Ok(file)
+    };
+    let file = open().map_err(io_error("open", &path))?;
+    let offsets = RwLock::new(Offsets { starts: Vec::new(), end: SEGMENT_HEADER_BYTES as u64 });
+    Ok(Segment { first: header.first, path, file, offsets })
+}
+
+/// The hash that a segment header knows of the block before it.
+pub(crate) fn known(previous: Previous) -> Option<Option<BlockHash>> {
+    match previous {
+        Previous::None => Some(None),
+        Previous::Hash(hash) => Some(Some(hash)),
+        Previous::Unknown => None,
+    }
+}
