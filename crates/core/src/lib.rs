@@ -19,6 +19,8 @@ mod pull;
 mod reject;
 mod shared;
 mod stats;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod time;
 mod timers;
 
