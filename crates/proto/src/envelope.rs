@@ -28,17 +28,23 @@ use crate::wire::{Hex, Reader, Span, Value, WireError, decode};
 #[derive(Clone)]
 pub struct EnvelopeView {
     raw: Bytes,
+    places: Places,
+    /// Only if the content stood in the message more than once, one after the other: Fabric merges the pieces, and so
+    /// does whoever decodes them as one string.
+    merged: Option<Box<Bytes>>,
+}
+
+/// What was read of an envelope and its message's header.
+#[derive(Clone, Copy, Default)]
+struct Places {
     payload: Span,
     signature: Span,
     secret: Option<Secrets>,
     nonce: u64,
     tag: i32,
-    channel: Span,
     kind: ContentKind,
+    channel: Span,
     content: Span,
-    /// Only if the content stood in the message more than once, one after the other: Fabric merges the pieces, and so
-    /// does whoever decodes them as one string.
-    merged: Option<Bytes>,
 }
 
 /// The secret envelope and where it stands in the outer one.
@@ -61,37 +67,8 @@ impl EnvelopeView {
         if u32::try_from(raw.len()).is_err() {
             return Err(WireError::TooLarge);
         }
-        let mut view = Self {
-            raw: Bytes::new(),
-            payload: Span::default(),
-            signature: Span::default(),
-            secret: None,
-            nonce: 0,
-            tag: 0,
-            channel: Span::default(),
-            kind: ContentKind::None,
-            content: Span::default(),
-            merged: None,
-        };
-        let mut reader = Reader::new(&raw);
-        while let Some(field) = reader.next()? {
-            match (field.number, &field.value) {
-                (1, Value::Bytes(span)) => view.payload = *span,
-                (2, Value::Bytes(span)) => view.signature = *span,
-                (3, Value::Bytes(span)) => {
-                    let cut =
-                        (view.secret.is_none() && reader.position() == raw.len()).then_some(field.start);
-                    let mut secret = view.secret.unwrap_or_default();
-                    secret.cut = cut;
-                    secret.read(&raw, *span)?;
-                    view.secret = Some(secret);
-                }
-                _ => {}
-            }
-        }
-        view.read_header(&raw)?;
-        view.raw = raw;
-        Ok(view)
+        let (places, merged) = Places::read(&raw)?;
+        Ok(Self { raw, places, merged })
     }
 
     /// Reads an envelope that was decoded as part of another message, by encoding it once. Payload and signature stay
@@ -104,34 +81,6 @@ impl EnvelopeView {
         Self::parse(Bytes::from(envelope.encode_to_vec()))
     }
 
-    fn read_header(&mut self, raw: &[u8]) -> Result<(), WireError> {
-        let mut reader = Reader::within(raw, self.payload);
-        let mut pieces: Option<Vec<u8>> = None;
-        while let Some(field) = reader.next()? {
-            match (field.number, &field.value) {
-                (1, Value::Varint(value)) => self.nonce = *value,
-                (2, Value::Bytes(span)) => self.channel = *span,
-                // an enumeration keeps the lower 32 bits
-                (3, Value::Varint(value)) => self.tag = *value as i32,
-                (number, Value::Bytes(span)) => {
-                    let Some(kind) = ContentKind::from_field_number(number) else { continue };
-                    if kind == self.kind {
-                        pieces
-                            .get_or_insert_with(|| self.content.of(raw).to_vec())
-                            .extend_from_slice(span.of(raw));
-                    } else {
-                        pieces = None;
-                    }
-                    self.kind = kind;
-                    self.content = *span;
-                }
-                _ => {}
-            }
-        }
-        self.merged = pieces.map(Bytes::from);
-        Ok(())
-    }
-
     /// The envelope as received.
     pub fn raw(&self) -> &Bytes {
         &self.raw
@@ -139,58 +88,58 @@ impl EnvelopeView {
 
     /// The signed bytes: a marshalled `GossipMessage`. Empty if missing.
     pub fn payload(&self) -> &[u8] {
-        self.payload.of(&self.raw)
+        self.places.payload.of(&self.raw)
     }
 
     /// As [`payload`](Self::payload), sharing the buffer.
     pub fn payload_bytes(&self) -> Bytes {
-        self.payload.share(&self.raw)
+        self.places.payload.share(&self.raw)
     }
 
     /// The origin's signature over the payload. Empty if missing.
     pub fn signature(&self) -> &[u8] {
-        self.signature.of(&self.raw)
+        self.places.signature.of(&self.raw)
     }
 
     /// As [`signature`](Self::signature), sharing the buffer.
     pub fn signature_bytes(&self) -> Bytes {
-        self.signature.share(&self.raw)
+        self.places.signature.share(&self.raw)
     }
 
     /// The secret envelope, if there is one, even an empty one.
     pub fn secret(&self) -> Option<SecretView<'_>> {
-        self.secret.map(|secret| SecretView { raw: &self.raw, secret })
+        self.places.secret.map(|secret| SecretView { raw: &self.raw, secret })
     }
 
     /// The header's nonce; 0 if missing.
     pub fn nonce(&self) -> u64 {
-        self.nonce
+        self.places.nonce
     }
 
     /// The header's tag as it came: a `gossip_message::Tag` or something unknown; 0 if missing.
     pub fn tag(&self) -> i32 {
-        self.tag
+        self.places.tag
     }
 
     /// The header's channel. Empty if missing.
     pub fn channel(&self) -> &[u8] {
-        self.channel.of(&self.raw)
+        self.places.channel.of(&self.raw)
     }
 
     /// As [`channel`](Self::channel), sharing the buffer.
     pub fn channel_bytes(&self) -> Bytes {
-        self.channel.share(&self.raw)
+        self.places.channel.share(&self.raw)
     }
 
     /// Which content the message has.
     pub fn kind(&self) -> ContentKind {
-        self.kind
+        self.places.kind
     }
 
     /// The content's bytes, not decoded: a message of the type [`ContentKind::message_name`].
     pub fn content(&self) -> &[u8] {
         match &self.merged {
-            None => self.content.of(&self.raw),
+            None => self.places.content.of(&self.raw),
             Some(merged) => merged,
         }
     }
@@ -198,8 +147,8 @@ impl EnvelopeView {
     /// As [`content`](Self::content), sharing the buffer.
     pub fn content_bytes(&self) -> Bytes {
         match &self.merged {
-            None => self.content.share(&self.raw),
-            Some(merged) => merged.clone(),
+            None => self.places.content.share(&self.raw),
+            Some(merged) => Bytes::clone(merged),
         }
     }
 
@@ -209,7 +158,7 @@ impl EnvelopeView {
     ///
     /// As [`message`](Self::message).
     pub fn content_as<M: Message + Default + Name>(&self) -> Result<M, WireError> {
-        debug_assert_eq!(M::NAME, self.kind.message_name());
+        debug_assert_eq!(M::NAME, self.kind().message_name());
         decode(self.content_bytes())
     }
 
@@ -225,7 +174,7 @@ impl EnvelopeView {
     /// The envelope without its secret envelope, for peers of other organisations (spec/01 §3.2). Everything else stays
     /// as it came. Nothing is copied if there is no secret, or if it stands at the end as Fabric writes it.
     pub fn without_secret(&self) -> Bytes {
-        match self.secret {
+        match self.places.secret {
             None => self.raw.clone(),
             Some(Secrets { cut: Some(cut), .. }) if cut <= self.raw.len() => self.raw.slice(..cut),
             Some(_) => self.copy_without_secret(),
@@ -247,13 +196,13 @@ impl EnvelopeView {
 impl fmt::Debug for EnvelopeView {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("EnvelopeView")
-            .field("kind", &self.kind)
-            .field("tag", &self.tag)
-            .field("nonce", &self.nonce)
+            .field("kind", &self.kind())
+            .field("tag", &self.tag())
+            .field("nonce", &self.nonce())
             .field("channel", &String::from_utf8_lossy(self.channel()))
             .field("content", &Hex(self.content()))
             .field("signed", &!self.signature().is_empty())
-            .field("secret", &self.secret.is_some())
+            .field("secret", &self.places.secret.is_some())
             .finish()
     }
 }
@@ -266,6 +215,59 @@ impl PartialEq for EnvelopeView {
 }
 
 impl Eq for EnvelopeView {}
+
+impl Places {
+    /// The places, and the pieces of a content that stands there more than once.
+    #[inline]
+    fn read(raw: &[u8]) -> Result<(Self, Option<Box<Bytes>>), WireError> {
+        let mut places = Self::default();
+        let mut reader = Reader::new(raw);
+        while let Some(field) = reader.next()? {
+            match (field.number, field.value) {
+                (1, Value::Bytes(span)) => places.payload = span,
+                (2, Value::Bytes(span)) => places.signature = span,
+                (3, Value::Bytes(span)) => {
+                    let cut =
+                        (places.secret.is_none() && reader.position() == raw.len()).then_some(field.start);
+                    let mut secret = places.secret.unwrap_or_default();
+                    secret.cut = cut;
+                    secret.read(raw, span)?;
+                    places.secret = Some(secret);
+                }
+                _ => {}
+            }
+        }
+        let merged = places.read_header(raw)?;
+        Ok((places, merged))
+    }
+
+    #[inline]
+    fn read_header(&mut self, raw: &[u8]) -> Result<Option<Box<Bytes>>, WireError> {
+        let mut reader = Reader::within(raw, self.payload);
+        let mut pieces: Option<Vec<u8>> = None;
+        while let Some(field) = reader.next()? {
+            match (field.number, field.value) {
+                (1, Value::Varint(value)) => self.nonce = value,
+                (2, Value::Bytes(span)) => self.channel = span,
+                // an enumeration keeps the lower 32 bits
+                (3, Value::Varint(value)) => self.tag = value as i32,
+                (number, Value::Bytes(span)) => {
+                    let Some(kind) = ContentKind::from_field_number(number) else { continue };
+                    if kind == self.kind {
+                        let first = self.content;
+                        pieces.get_or_insert_with(|| first.of(raw).to_vec()).extend_from_slice(span.of(raw));
+                    } else {
+                        pieces = None;
+                    }
+                    self.kind = kind;
+                    self.content = span;
+                }
+                _ => {}
+            }
+        }
+        Ok(pieces.map(|pieces| Box::new(Bytes::from(pieces))))
+    }
+}
 
 impl Secrets {
     fn read(&mut self, raw: &[u8], span: Span) -> Result<(), WireError> {

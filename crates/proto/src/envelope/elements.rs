@@ -54,7 +54,11 @@ impl EnvelopeView {
     /// The envelopes inside the content, in the order in which they stand there, not decoded. Empty for contents that
     /// hold none. After an error, which makes the whole message unparsable, there is nothing more.
     pub fn elements(&self) -> Elements<'_> {
-        Elements { kind: self.kind, content: self.content_bytes(), reader: Some(Reader::new(self.content())) }
+        Elements {
+            kind: self.kind(),
+            content: self.content_bytes(),
+            reader: Some(Reader::new(self.content())),
+        }
     }
 }
 

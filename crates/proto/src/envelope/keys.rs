@@ -50,7 +50,7 @@ impl EnvelopeView {
     /// PKI-ID and timestamp of an alive message. `None` for any other content, if PKI-ID or timestamp are missing, or
     /// if they cannot be read: decode and validate it to learn why.
     pub fn alive_key(&self) -> Option<AliveKey<'_>> {
-        (self.kind == ContentKind::AliveMsg).then_some(())?;
+        (self.kind() == ContentKind::AliveMsg).then_some(())?;
         self.key(|content, found, number, span| match number {
             1 => found.read_member(content, span),
             2 => found.read_time(content, span),
@@ -60,7 +60,7 @@ impl EnvelopeView {
 
     /// PKI-ID and timestamp of a leadership message. `None` as in [`alive_key`](Self::alive_key).
     pub fn leadership_key(&self) -> Option<AliveKey<'_>> {
-        (self.kind == ContentKind::LeadershipMsg).then_some(())?;
+        (self.kind() == ContentKind::LeadershipMsg).then_some(())?;
         self.key(|content, found, number, span| match number {
             1 => found.set_pki_id(span),
             2 => found.read_time(content, span),
@@ -70,7 +70,7 @@ impl EnvelopeView {
 
     /// PKI-ID, MAC and timestamp of a StateInfo. `None` as in [`alive_key`](Self::alive_key).
     pub fn state_info_key(&self) -> Option<StateInfoKey<'_>> {
-        (self.kind == ContentKind::StateInfo).then_some(())?;
+        (self.kind() == ContentKind::StateInfo).then_some(())?;
         let content = self.content();
         let found = Found::collect(content, |found, number, span| match number {
             2 => found.read_time(content, span),
@@ -88,7 +88,7 @@ impl EnvelopeView {
     /// The number of the block in a data message, as claimed beside the block. `None` for any other content, without a
     /// payload, or if it cannot be read.
     pub fn block_number(&self) -> Option<u64> {
-        (self.kind == ContentKind::DataMsg).then_some(())?;
+        (self.kind() == ContentKind::DataMsg).then_some(())?;
         let content = self.content();
         let mut number = None;
         let mut reader = Reader::new(content);
@@ -108,7 +108,7 @@ impl EnvelopeView {
     /// Nonce and type of one of the four messages of a pull. `None` for any other content, or if it cannot be read.
     pub fn pull(&self) -> Option<PullKey> {
         use ContentKind::{DataDig, DataReq, DataUpdate, Hello};
-        matches!(self.kind, Hello | DataDig | DataReq | DataUpdate).then_some(())?;
+        matches!(self.kind(), Hello | DataDig | DataReq | DataUpdate).then_some(())?;
         let mut key = PullKey { nonce: 0, msg_type: 0 };
         let mut reader = Reader::new(self.content());
         while let Some(field) = reader.next().ok()? {
