@@ -1,3 +1,4 @@
 //! The gossip layer of Hyperledger Fabric: a node that joins a real channel.
 
 pub mod config;
+pub mod logging;
