@@ -1,6 +1,7 @@
 //! Chores of the repository that are more than one line: `cargo xtask --help`.
 
 mod generate;
+mod interop;
 mod licences;
 
 use std::process::ExitCode;
@@ -19,6 +20,8 @@ struct Arguments {
 enum Chore {
     /// Writes the Rust code and the descriptors of the protobuf definitions
     Generate(generate::Arguments),
+    /// Runs Selvedge beside the real Fabric whose programs are in the folder FABRIC_BIN
+    Interop(interop::Arguments),
     /// Checks the licences of all dependencies, and that no banned crate is among them
     Licences,
 }
@@ -26,6 +29,7 @@ enum Chore {
 fn main() -> ExitCode {
     let result = match Arguments::parse().chore {
         Chore::Generate(arguments) => generate::run(&arguments),
+        Chore::Interop(arguments) => interop::run(&arguments),
         Chore::Licences => licences::run(),
     };
     match result {

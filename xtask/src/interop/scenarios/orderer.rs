@@ -1,0 +1,52 @@
+//! Blocks come from the orderers, and are what the orderers have.
+
+use super::{ANCHOR, Context, Outcome, SELVEDGE, judge_logs, make_blocks, wait_height};
+use crate::interop::network::{Behaviour, Consensus};
+use crate::interop::selvedge;
+use selvedge_proto::{block, common};
+use std::fs;
+use std::time::Duration;
+
+pub(super) fn raft(context: &Context, observed: &mut Vec<String>) -> Outcome {
+    run(context, Consensus::Raft, observed)
+}
+
+pub(super) fn bft(context: &Context, observed: &mut Vec<String>) -> Outcome {
+    run(context, Consensus::Bft, observed)
+}
+
+fn run(context: &Context, consensus: Consensus, observed: &mut Vec<String>) -> Outcome {
+    let mut network = context.network(consensus, Behaviour::SAMPLE)?;
+    context.selvedge(&mut network, SELVEDGE, Behaviour::SAMPLE)?;
+    let height = make_blocks(&network, ANCHOR, 20)?;
+    wait_height(&[SELVEDGE], height, Duration::from_secs(30))?;
+    let theirs = network.folder().join("orderer-blocks");
+    network.fetch_blocks(ANCHOR, 0..height, &theirs)?;
+    network.terminate(&SELVEDGE.short_name());
+    let ours = network.folder().join("our-blocks");
+    selvedge::ledger(&network, &context.program, SELVEDGE, &["export", &ours.display().to_string()])?;
+    let mut equal = 0;
+    for number in 0..height {
+        let name = format!("{number:06}.block");
+        let (a, b) = (fs::read(theirs.join(&name))?, fs::read(ours.join(&name))?);
+        let same = match consensus {
+            Consensus::Raft => a == b,
+            Consensus::Bft => {
+                let (a, b) = (
+                    selvedge_proto::decode::<common::Block>(a)?,
+                    selvedge_proto::decode::<common::Block>(b)?,
+                );
+                block::same_block(&a, &b)
+            }
+        };
+        if !same {
+            return Err(format!("block {number} is not the orderer's").into());
+        }
+        equal += 1;
+    }
+    let how = if consensus == Consensus::Raft { "byte for byte" } else { "in header and data" };
+    observed.push(format!("{equal} blocks equal the ordering service's {how}"));
+    let said = selvedge::ledger(&network, &context.program, SELVEDGE, &["verify"])?;
+    observed.push(format!("ledger verify: {}", said.lines().last().unwrap_or_default()));
+    judge_logs(&network, &[SELVEDGE], observed)
+}
