@@ -412,6 +412,7 @@ fn unknown_keys_and_doubtful_values_are_warnings() {
 flavour: {of: the, month: x}
 peer.tls.clientCert.file: c
 peer.deliveryclient.policy: solo
+metrics.provider: statsd
 ";
     let environment = Environment::default().with("CORE_PEER_GOSIP_BOOTSTRAP", "a:1");
     let config = parse(&format!("{LEAST}{more}"), environment).unwrap();
@@ -422,6 +423,8 @@ peer.deliveryclient.policy: solo
         [
             "/cfg/core.yaml:10: peer.deliveryclient.policy: expected cluster or simple, found 'solo'; cluster is used, as in \
              Fabric",
+            "/cfg/core.yaml:11: metrics.provider: is statsd, which this version does not push to: there are no metrics; use \
+             prometheus",
             "/cfg/core.yaml:3: peer.gossip.boostrap: is not known and is ignored; did you mean peer.gossip.bootstrap?",
             "/cfg/core.yaml:4: peer.gossip.aliveTimeInterval: 5 without a unit means 5 nanoseconds; for seconds write 5s",
             "/cfg/core.yaml:6: peer.gossip.pullInterval: should be longer than digestWaitTime and responseWaitTime together, \

@@ -368,6 +368,12 @@ fn metrics(layers: &mut Layers) -> MetricsSettings {
             prefix: layers.text("metrics.statsd.prefix", ""),
         },
     };
+    if settings.provider == MetricsProvider::Statsd {
+        layers.warn(
+            PROVIDER,
+            "is statsd, which this version does not push to: there are no metrics; use prometheus",
+        );
+    }
     if !matches!(settings.statsd.network.as_str(), "udp" | "tcp") {
         layers.refuse(NETWORK, format!("expected udp or tcp, found '{}'", settings.statsd.network));
     }

@@ -291,7 +291,7 @@ pub enum MetricsProvider {
     Disabled,
     /// `/metrics` of the operations server.
     Prometheus,
-    /// Pushed to a StatsD server.
+    /// Pushed to a StatsD server. Not done yet; the configuration warns of it.
     Statsd,
 }
 
