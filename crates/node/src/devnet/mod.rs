@@ -1,0 +1,3 @@
+//! A Fabric network in small, on loopback, without Fabric: what `selvedge devnet` and the tests run on.
+
+pub mod material;
