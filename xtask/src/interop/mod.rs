@@ -24,6 +24,9 @@ pub(crate) struct Arguments {
     /// How long the scenario with peers that come and go runs, in minutes
     #[arg(long, default_value_t = 60)]
     churn_minutes: u64,
+    /// The selvedge program to run; built from this checkout when left out
+    #[arg(long)]
+    program: Option<PathBuf>,
     /// Where networks are made; emptied, and kept when a scenario fails
     #[arg(long, default_value = "interop/run")]
     folder: PathBuf,
@@ -40,7 +43,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     )?;
     let fabric = Fabric::find(PathBuf::from(folder))?;
     let repository = std::env::current_dir()?;
-    let program = selvedge::build(&repository)?;
+    let program = match &arguments.program {
+        Some(program) => program.clone(),
+        None => selvedge::build(&repository)?,
+    };
     let mut report = Report::new(fabric.version());
     let mut chosen = 0;
     for scenario in scenarios::ALL {
