@@ -1,8 +1,10 @@
 //! Who may speak: certificates, MSP rules, PKI-IDs, signatures, policies and channel configuration of Hyperledger Fabric.
 
+mod block;
 mod cache;
 mod certificate;
 mod chain;
+mod channel_config;
 mod crypto;
 mod der;
 mod folder;
@@ -12,11 +14,19 @@ mod manager;
 mod msp;
 mod node_ou;
 mod pem;
+mod policy;
+mod principal;
 mod revocation;
+mod update;
+mod verifier;
 
+pub use block::BlockError;
 pub use certificate::CertificateError;
 pub use certificate::name_constraints::NameError;
 pub use chain::ChainError;
+pub use channel_config::{
+    AnchorPeer, ApplicationOrg, Capabilities, ChannelBundle, ConfigError, OrdererEndpoint, OrdererOrg,
+};
 pub use crypto::{IssuerSignatureError, SignError, SignatureError, Signer};
 pub use der::DerError;
 pub use folder::{MspFolder, read_msp_folder};
@@ -25,7 +35,10 @@ pub use local::LocalMsp;
 pub use manager::MspManager;
 pub use msp::{Msp, MspError, MspVersion};
 pub use node_ou::NodeRole;
+pub use policy::{PolicyDefinitionError, PolicyError, SignedData, Uncounted, UncountedReason};
 pub use revocation::RevocationError;
+pub use update::{Followed, UpdateError};
+pub use verifier::{IdentityClaims, MessageVerifier, VerifyError};
 
 /// Seconds of wall-clock time since the beginning of 1970, as certificates tell time.
 pub type UnixSeconds = i64;
