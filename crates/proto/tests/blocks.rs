@@ -1,5 +1,7 @@
 //! Hashes, slots and transactions of recorded blocks come out as Fabric has them (spec/07 §1 to §5).
 
+#![allow(clippy::unwrap_used)]
+
 mod common;
 
 use bytes::Bytes;
@@ -186,12 +188,15 @@ fn a_configuration_is_read_from_its_block() {
     assert_eq!(block::config_envelope(&load("blocks/orderer/005.block")), Err(BlockError::NotConfig));
 }
 
+/// Number, previous hash, data hash, beginning of the DER bytes, header hash.
+type HeaderRow<'a> = (u64, &'a [u8], &'a [u8], &'a str, &'a str);
+
 /// The rows of spec/07 §2, and that of spec/03 §13.6.
 #[test]
 fn header_bytes() {
     let a: Vec<u8> = (0..32).collect();
     let f = vec![0xff; 32];
-    let rows: [(u64, &[u8], &[u8], &str, &str); 10] = [
+    let rows: [HeaderRow<'_>; 10] = [
         (0, &[], &a, "3027020100 0400", "afa2567803f7f3a839cf9d720474897a79c83a1da631906695fc89b4cd223517"),
         (1, &a, &f, "3047020101", "c98e6344a1aa9110e3638150f077c554739894714d5cedc1cd9f632743746879"),
         (127, &a, &f, "304702017f", "56a5562e25845a09b2be451d15a8da62e9a3b42bd916b79926ae7ffe9bf3dcad"),

@@ -1,5 +1,7 @@
 //! What Fabric's decoder accepts is accepted, what it refuses is refused (spec/01 §1, §16.5).
 
+#![allow(clippy::unwrap_used)]
+
 mod common;
 
 use bytes::Bytes;

@@ -1,5 +1,7 @@
 //! A peer's copy of a block, brought back to the form in which the orderers deliver it.
 
+#![allow(clippy::unwrap_used)]
+
 use std::fs;
 use std::path::PathBuf;
 

@@ -1,5 +1,7 @@
 //! Everything that Fabric peers sent is read, and written again as it was.
 
+#![allow(clippy::unwrap_used)]
+
 mod common;
 
 use std::collections::BTreeSet;

@@ -1,6 +1,8 @@
 //! Signed messages as Fabric makes them, with the identity "V1" of spec/03 §13 (spec/01 §16.2 to §16.4). What is
 //! signed must come out to the byte; the signatures are verified where there is cryptography.
 
+#![allow(clippy::unwrap_used)]
+
 mod common;
 
 use bytes::Bytes;

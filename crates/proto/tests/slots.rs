@@ -1,5 +1,7 @@
 //! Reading the slots beside a block, also those of old or hostile blocks (spec/07 §4).
 
+#![allow(clippy::unwrap_used)]
+
 use bytes::Bytes;
 use selvedge_proto::WireError;
 use selvedge_proto::block::{self, BlockError};

@@ -1,5 +1,7 @@
 //! One message for every reason to refuse it, and the messages that crash a Go peer (spec/01 §5, §8, §15.1).
 
+#![allow(clippy::unwrap_used)]
+
 mod common;
 
 use bytes::Bytes;

@@ -1,5 +1,7 @@
 //! The bytes of every content, as Fabric writes them (spec/01 §16, 04 §16, 05 §16, 06 §1, 08 §2).
 
+#![allow(clippy::unwrap_used)]
+
 mod common;
 
 use bytes::Bytes;

@@ -1,5 +1,7 @@
 //! What a view of an envelope says, and what it leaves alone.
 
+#![allow(clippy::unwrap_used)]
+
 mod common;
 
 use bytes::Bytes;

@@ -1,5 +1,7 @@
 //! No two lists of well-formed transactions have the same data hash (spec/07 §3).
 
+#![allow(clippy::unwrap_used)]
+
 mod common;
 
 use bytes::Bytes;

@@ -1,7 +1,7 @@
 //! What several tests use.
 
 // not every test uses all of it
-#![allow(dead_code)]
+#![allow(dead_code, clippy::unwrap_used)]
 
 use std::fs;
 use std::path::PathBuf;
