@@ -34,7 +34,7 @@ fn refused(entry: &str) {
 #[test]
 fn data_hashes() {
     let [one, two] = [E1, E2].map(|entry| Bytes::from(hex(entry)));
-    let hash = data_hash(&[one.clone()]);
+    let hash = data_hash(std::slice::from_ref(&one));
     assert_eq!(to_hex(&hash), "cbc7b69d47779977a1db1bb78d720b74fbd3d2a9add1e404793a33eea49bd0df");
     let hash = data_hash(&[one.clone(), two.clone()]);
     assert_eq!(to_hex(&hash), "d2a78cd31608f54aa4155bf5a54f525bf70962b1b31d93d71f9f64f2e230771d");
@@ -216,7 +216,7 @@ proptest! {
         let place = place.index(changed.len());
         changed[place] = byte;
         let changed = Bytes::from(changed);
-        let well_formed = transactions_are_well_formed(&[changed.clone()]).is_ok();
+        let well_formed = transactions_are_well_formed(std::slice::from_ref(&changed)).is_ok();
         let envelope = decode::<Envelope>(changed.clone());
         if well_formed {
             let envelope = envelope.unwrap();
