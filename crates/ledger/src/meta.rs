@@ -315,7 +315,7 @@ mod tests {
         assert!(matches!(read.put("a", b"b"), Err(MetaError::ReadOnly { .. })));
         assert_eq!(read.get("a").unwrap(), None);
         drop(read);
-        std::fs::write(&file, vec![7; 100_000]).unwrap();
+        fs::write(&file, vec![7; 100_000]).unwrap();
         assert!(matches!(MetaStore::open(&file), Err(MetaError::Corrupted { .. })));
     }
 

@@ -26,7 +26,7 @@ impl Ledger {
         let (removed, first_number) = {
             let table = self.shared.table();
             let first_number = table.starts().take_while(|first| *first <= number).last();
-            let first_number = first_number.unwrap_or(table.first());
+            let first_number = first_number.unwrap_or_else(|| table.first());
             (table.starts().take_while(|first| *first < first_number).collect::<Vec<_>>(), first_number)
         };
         if removed.is_empty() {

@@ -488,6 +488,9 @@ impl Opening<'_> {
 /// having written anything; so what nothing proves to be on disk, at most the last group, is written once more.
 fn settle(file: &File, scanned: &Scanned, length: u64, proven: u64) -> io::Result<()> {
     let end = scanned.summary.end;
+    if length == end && scanned.summary.next() <= proven {
+        return Ok(());
+    }
     if length > end {
         file.set_len(end)?;
     }

@@ -143,11 +143,6 @@ impl Shared {
         self.opened().retain(|open| open.first >= first);
     }
 
-    #[cfg(test)]
-    pub(crate) fn open_count(&self) -> usize {
-        self.opened().len()
-    }
-
     fn opened(&self) -> MutexGuard<'_, Vec<Arc<Segment>>> {
         self.opened.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -272,7 +267,7 @@ impl Shared {
         for (number, (start, end)) in (number..).zip(extents) {
             let range = (start - begin) as usize..((end - begin) as usize).min(buffer.len());
             let block =
-                (range.start <= range.end).then(|| open_record(buffer.slice(range), self.mark, number));
+                (range.start <= range.end).then(|| open_record(&buffer.slice(range), self.mark, number));
             match block.flatten() {
                 Some(block) => blocks.push(block),
                 None => {
@@ -358,11 +353,11 @@ pub(crate) fn damage_of<'a>(path: &'a Path, summary: &'a Summary) -> impl Iterat
 
 /// Reads and verifies a file that holds one record.
 pub(crate) fn read_block_file(path: &Path, mark: Mark, number: u64) -> io::Result<Option<StoredBlock>> {
-    Ok(open_record(Bytes::from(std::fs::read(path)?), mark, number))
+    Ok(open_record(&Bytes::from(std::fs::read(path)?), mark, number))
 }
 
-fn open_record(record: Bytes, mark: Mark, number: u64) -> Option<StoredBlock> {
-    let header = verify(&record, mark).filter(|header| header.number == number)?;
+fn open_record(record: &Bytes, mark: Mark, number: u64) -> Option<StoredBlock> {
+    let header = verify(record, mark).filter(|header| header.number == number)?;
     Some(StoredBlock {
         number,
         header_hash: header.header_hash,

@@ -347,3 +347,152 @@ pub(crate) fn known(previous: Previous) -> Option<Option<BlockHash>> {
         Previous::Unknown => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, File};
+    use std::io;
+
+    use super::*;
+
+    struct Failing {
+        inner: Box<dyn Sink>,
+        writes_left: usize,
+        syncs_left: usize,
+    }
+
+    impl Sink for Failing {
+        fn write(&mut self, header: &[u8], block: &[u8]) -> io::Result<()> {
+            if self.writes_left == 0 {
+                // half of it may be there
+                self.inner.write(header, &block[..block.len() / 2])?;
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+            self.writes_left -= 1;
+            self.inner.write(header, block)
+        }
+
+        fn sync(&mut self) -> io::Result<()> {
+            // once it has failed it says that all is well, as a disk does
+            match self.syncs_left.checked_sub(1) {
+                Some(0) => {
+                    self.syncs_left = 2;
+                    Err(io::Error::from_raw_os_error(5))
+                }
+                Some(left) => {
+                    self.syncs_left = left;
+                    self.inner.sync()
+                }
+                None => self.inner.sync(),
+            }
+        }
+    }
+
+    fn append(ledger: &mut Ledger) -> Result<(), LedgerError> {
+        let number = ledger.appended_height();
+        let previous = number.checked_sub(1).map(|before| [before as u8; 32]);
+        ledger.append(NewBlock {
+            number,
+            header_hash: [number as u8; 32],
+            previous_hash: previous.as_ref().map_or(&[], |hash| hash),
+            is_config: false,
+            bytes: &[number as u8; 50],
+        })
+    }
+
+    /// A ledger with two durable blocks whose file fails after so many writes or at the so-manieth sync.
+    fn failing(writes_left: usize, syncs_left: usize) -> (tempfile::TempDir, Ledger) {
+        let folder = tempfile::tempdir().unwrap();
+        let mut ledger = Ledger::create(folder.path(), &Options::default()).unwrap();
+        append(&mut ledger).unwrap();
+        append(&mut ledger).unwrap();
+        ledger.sync().unwrap();
+        ledger.replace_sink(|inner| Box::new(Failing { inner, writes_left, syncs_left }));
+        (folder, ledger)
+    }
+
+    fn assert_poisoned(ledger: &mut Ledger) {
+        for result in [append(ledger), ledger.sync().map(drop), ledger.prune_below(1).map(drop)] {
+            assert!(matches!(result, Err(LedgerError::Poisoned { .. })), "{result:?}");
+        }
+        assert_eq!(ledger.height(), 2);
+        assert_eq!(ledger.reader().iter_from(0).filter(|block| block.is_ok()).count(), 2);
+    }
+
+    fn reopen(folder: &Path, ledger: Ledger) -> (Ledger, Recovery) {
+        drop(ledger);
+        Ledger::open(folder, &Options::default()).unwrap()
+    }
+
+    #[test]
+    fn a_failed_write_ends_it() {
+        let (folder, mut ledger) = failing(1, 0);
+        append(&mut ledger).unwrap();
+        assert!(matches!(append(&mut ledger), Err(LedgerError::Io { action: "write to", .. })));
+        assert_poisoned(&mut ledger);
+        assert!(matches!(ledger.close(), Err(LedgerError::Poisoned { .. })));
+        let (mut ledger, recovery) = Ledger::open(folder.path(), &Options::default()).unwrap();
+        assert_eq!(recovery.torn_tail.unwrap().first, 3);
+        append(&mut ledger).unwrap();
+        assert_eq!(ledger.sync().unwrap().height, 4);
+    }
+
+    #[test]
+    fn a_failed_fsync_ends_it_although_the_next_would_succeed() {
+        let (folder, mut ledger) = failing(9, 1);
+        append(&mut ledger).unwrap();
+        assert!(matches!(ledger.sync(), Err(LedgerError::Io { action: "sync", .. })));
+        assert_poisoned(&mut ledger);
+        // what is in the file is taken over only after it was written once more
+        let (ledger, recovery) = reopen(folder.path(), ledger);
+        assert_eq!((ledger.height(), recovery), (3, Recovery::default()));
+    }
+
+    #[test]
+    fn a_full_disk_is_a_failed_write() {
+        let (folder, mut ledger) = failing(9, 0);
+        let full = Segment {
+            first: 0,
+            path: "/dev/full".into(),
+            file: File::options().write(true).open("/dev/full").unwrap(),
+            offsets: RwLock::default(),
+        };
+        ledger.replace_sink(|_| Box::new(FileSink(Arc::new(full))));
+        match append(&mut ledger) {
+            Err(LedgerError::Io { source, .. }) => assert_eq!(source.kind(), io::ErrorKind::StorageFull),
+            other => panic!("{other:?}"),
+        }
+        assert_poisoned(&mut ledger);
+        assert_eq!(reopen(folder.path(), ledger).1, Recovery::default());
+    }
+
+    #[test]
+    fn metadata_that_cannot_be_written_ends_it_too() {
+        let (folder, mut ledger) = failing(9, 0);
+        ledger.sync().unwrap();
+        ledger.remembered = None;
+        ledger.remembered = Remembered::open(folder.path(), Access::ReadOnly).unwrap().0;
+        append(&mut ledger).unwrap();
+        assert!(matches!(ledger.sync(), Err(LedgerError::Meta(_))));
+        // the block itself is durable
+        assert_eq!(ledger.height(), 3);
+        assert!(matches!(append(&mut ledger), Err(LedgerError::Poisoned { .. })));
+        assert_eq!(reopen(folder.path(), ledger).0.height(), 3);
+    }
+
+    #[test]
+    fn a_segment_that_cannot_be_begun_ends_it() {
+        let (folder, mut ledger) = failing(9, 0);
+        ledger.segment_bytes_max = 1;
+        // a folder is in the way of the new file
+        let in_the_way = folder.path().join("00000000000000000002.segment.tmp");
+        fs::create_dir(&in_the_way).unwrap();
+        assert!(matches!(append(&mut ledger), Err(LedgerError::Io { action: "write to", .. })));
+        assert_poisoned(&mut ledger);
+        fs::remove_dir(in_the_way).unwrap();
+        let (mut ledger, recovery) = reopen(folder.path(), ledger);
+        assert_eq!(recovery, Recovery::default());
+        append(&mut ledger).unwrap();
+        assert_eq!(ledger.sync().unwrap().height, 3);
+    }
+}
