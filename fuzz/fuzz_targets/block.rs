@@ -1,0 +1,4 @@
+//! See `selvedge_proto::fuzzing::block`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| selvedge_proto::fuzzing::block(data));
