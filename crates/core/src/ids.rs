@@ -1,5 +1,6 @@
 //! Names of things: peers, organisations, channels, endpoints, connections, tickets.
 
+use core::borrow::Borrow;
 use core::fmt;
 use core::ops::Deref;
 use std::sync::Arc;
@@ -69,6 +70,13 @@ macro_rules! shared_text {
             type Target = str;
 
             fn deref(&self) -> &str {
+                &self.0
+            }
+        }
+
+        /// Ordered as the text is, so maps can be searched with a `str`.
+        impl Borrow<str> for $name {
+            fn borrow(&self) -> &str {
                 &self.0
             }
         }

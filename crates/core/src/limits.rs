@@ -7,6 +7,10 @@ pub struct Limits {
     pub handshakes_max: usize,
     /// Authenticated connections. Beyond: a newcomer is closed with `OverLimit`.
     pub connections_max: usize,
+    /// Frames that arrive while the handshake before them is verified. Beyond: they are dropped and counted.
+    pub early_frames_max: usize,
+    /// Bytes of such frames. Beyond: they are dropped and counted.
+    pub early_bytes_max: usize,
     /// Envelopes waiting for one dial to succeed. Beyond: the oldest is dropped and counted.
     pub waiting_sends_per_peer_max: usize,
     /// Outstanding signature, identity and block checks caused by one connection. Beyond: its message is refused with
@@ -26,6 +30,10 @@ pub struct Limits {
     pub identity_bytes_max: usize,
     /// Elements taken from one membership response, snapshot, digest, request or update. Beyond: the rest is ignored.
     pub elements_per_message_max: usize,
+    /// Bytes of a StateInfo message. Beyond: refused.
+    pub state_info_bytes_max: usize,
+    /// StateInfo messages relayed for channels this peer is not in. Beyond: the oldest is forgotten (spec/05 §6.6).
+    pub relayed_state_infos_max: usize,
     /// Membership requests, StateInfo requests and hellos answered for one peer in a second. Beyond: refused.
     pub requests_per_second_max: u32,
     /// Pull nonces remembered for one peer. Beyond: the hello is refused.
@@ -51,6 +59,8 @@ impl Default for Limits {
         Self {
             handshakes_max: 256,
             connections_max: 4096,
+            early_frames_max: 64,
+            early_bytes_max: 1 << 20,
             waiting_sends_per_peer_max: 64,
             tickets_per_connection_max: 256,
             identities_max: 16_384,
@@ -60,6 +70,8 @@ impl Default for Limits {
             metadata_bytes_max: 4096,
             identity_bytes_max: 16_384,
             elements_per_message_max: 16_384,
+            state_info_bytes_max: 65_536,
+            relayed_state_infos_max: 4096,
             requests_per_second_max: 20,
             nonces_per_peer_max: 32,
             block_buffer_count_max: 2048,

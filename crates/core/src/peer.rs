@@ -144,6 +144,7 @@ impl Peer {
                 Timer::Expiry => self.expire_members(),
                 Timer::MembershipSync => self.sync_membership(),
                 Timer::Reconnect => self.reconnect(),
+                Timer::Duplicates => self.retire_duplicates(),
                 Timer::Handshake(connection) => self.on_handshake_timeout(connection),
                 Timer::IdentitySweep => self.sweep_identities(),
                 Timer::IdentityPull => self.advance_identity_pull(),

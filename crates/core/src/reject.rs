@@ -27,6 +27,8 @@ pub enum Misbehaviour {
     CertificateMissing,
     /// The handshake names another TLS certificate than the one presented.
     CertificateUnbound,
+    /// It sent several invalid blocks lately.
+    Distrusted,
     /// No MSP accepts the identity.
     IdentityInvalid,
     /// The PKI-ID is not that of the identity.
@@ -55,12 +57,16 @@ pub enum Unfitting {
     IdentityExpired,
     /// Signed by an identity that is not known yet.
     IdentityUnknown,
+    /// A pull nonce that this peer does not remember.
+    NonceUnknown,
     /// The sender has not announced itself in the channel.
     NotInChannel,
     /// Of a part of Fabric that this peer does not take part in.
     NotSupported,
     /// Outside the range that can be used now.
     OutOfRange,
+    /// The own signer failed, so nothing could be answered.
+    SignerFailed,
     /// Older than what is known.
     Stale,
     /// Of the peer itself.

@@ -3,7 +3,7 @@
 use crate::config::{Config, LocalPeer};
 use crate::ids::{ChannelId, ConnectionId, PkiId, Ticket};
 use crate::output::{Event, Output, Priority, Signed};
-use crate::reject::Reject;
+use crate::reject::{Reject, Unfitting};
 use crate::stats::Stats;
 use crate::time::{Instant, WallTime};
 use crate::timers::Timers;
@@ -93,11 +93,13 @@ impl Shared {
         self.outbox.pop_front()
     }
 
-    /// Counts a refusal and tells the owner.
+    /// Counts a refusal and tells the owner, unless it is what gossip is made of: most of what arrives is known.
     pub(crate) fn reject(&mut self, from: Option<PkiId>, kind: ContentKind, reason: impl Into<Reject>) {
         let reason = reason.into();
         *self.stats.rejected.entry((kind, reason)).or_default() += 1;
-        self.event(Event::Rejected { from, kind, reason });
+        if !matches!(reason, Reject::Unfitting(Unfitting::Duplicate | Unfitting::Own | Unfitting::Stale)) {
+            self.event(Event::Rejected { from, kind, reason });
+        }
     }
 
     /// Sends over a connection that is known to stand.

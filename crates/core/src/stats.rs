@@ -14,6 +14,8 @@ pub struct Stats {
     pub sent_count: u64,
     /// Envelopes that waited for a dial and were dropped.
     pub overflow_count: u64,
+    /// Envelopes for a peer that could not be reached, or that could not be signed.
+    pub unsent_count: u64,
     /// Signature checks ordered.
     pub verify_count: u64,
     /// Identity checks ordered.

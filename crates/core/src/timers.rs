@@ -15,6 +15,8 @@ pub(crate) enum Timer {
     MembershipSync,
     /// Membership: dial bootstrap peers, anchors and dead members whose turn has come (spec/04 §7, §9).
     Reconnect,
+    /// Connections: retire duplicates (rules 5 and 6 of `connection`).
+    Duplicates,
     /// Connections: the handshake of one connection took too long (spec/02 §4.4).
     Handshake(ConnectionId),
     /// Identities: expiry and idle sweep (spec/03 §4.3).

@@ -1,34 +1,275 @@
-//! Connections: handshake, probes, one connection for each peer (spec/02 §4 to §6).
+//! Connections: handshake, probes, and which connection to a peer is used (spec/02 §4 to §7).
+//!
+//! # Which connection is used
+//!
+//! A Go peer registers one connection per PKI-ID and closes others, by rules under which two Go peers that dial each other
+//! at the same moment mostly lose both connections (spec/02 §6.4). What is certain is this: a Go peer keeps the connection
+//! that *the other side* dialled, and closes its own. So here nothing that was authenticated is closed on arrival. Every
+//! open connection is read; for sending one is *preferred*:
+//!
+//! 1. The first connection to a peer is preferred. While an own dial to the peer is under way, envelopes wait for it, and
+//!    take another connection only if it fails.
+//! 2. An own dial that succeeds becomes preferred, whatever the peer opened meanwhile: a Go peer will close that, and its
+//!    end changes nothing.
+//! 3. A connection from the peer becomes preferred, unless the preferred one is an own dial younger than the *settling
+//!    time* (the longest time a dial that the peer began before can take). A peer only dials when it has lost what it had.
+//! 4. When the preferred connection ends, the newest of the others takes its place.
+//!
+//! After a simultaneous dial two Selvedge nodes each send on their own dial and read the other's. Once the settling time
+//! is over, a duplicate is retired without a moment in which no connection stands:
+//!
+//! 5. Of two connections that were opened within one settling time, one by each side, the dial of the smaller PKI-ID
+//!    survives; of others the newest. The survivor becomes preferred.
+//! 6. After another settling time, if the peer sent anything on the survivor meanwhile, a node closes what it dialled
+//!    itself of the rest, and of several dialled by the peer all but the newest. If the peer sent nothing, both
+//!    connections stay: the two sides may disagree about rule 5, and then each sends where the other reads.
 
-use crate::ids::{ConnectionId, PkiId};
-use crate::input::TlsBinding;
-use crate::output::{CloseReason, Priority};
+mod handshake;
+mod links;
+mod open;
+mod sending;
+
+use crate::ids::{ConnectionId, Endpoint, MspId, PkiId};
+use crate::input::{IdentityClaims, TlsBinding};
+use crate::output::{CloseReason, Event, Output};
 use crate::peer::{Answer, Peer};
+use crate::reject::Reject;
 use crate::shared::Sender;
+use crate::time::Instant;
+use crate::timers::Timer;
 use bytes::Bytes;
+use core::time::Duration;
+use handshake::{Handshake, OwnHandshakes, OwnKey};
+use links::Links;
+use selvedge_proto::envelope::ContentKind;
+use sending::Dial;
+use std::collections::{BTreeMap, VecDeque};
 
 /// What an answer continues.
 #[derive(Debug)]
-pub(crate) enum Waiting {}
+pub(crate) enum Waiting {
+    /// The own handshake message is signed; this is what was signed.
+    OwnHandshake(OwnKey, Bytes),
+    /// The identity in a connection's handshake is checked.
+    Identity(ConnectionId),
+    /// The signature of a connection's handshake is verified.
+    Signature(ConnectionId),
+}
 
-/// State of all connections.
+/// What policies of channels and collections are evaluated on: the handshake message of a connection's peer.
+#[derive(Clone, Debug)]
+pub(crate) struct AuthDatum {
+    pub(crate) payload: Bytes,
+    pub(crate) signature: Bytes,
+    pub(crate) identity: Bytes,
+    pub(crate) pki_id: PkiId,
+    pub(crate) org: MspId,
+}
+
+/// Why a connection was opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Role {
+    /// By the other side.
+    Accepted,
+    /// To reach this peer.
+    Dialed(PkiId),
+    /// To learn who listens there.
+    Probe(Endpoint),
+}
+
+#[derive(Debug)]
+enum Stage {
+    Dialing,
+    Handshake(Box<Handshake>),
+    Open(Box<Open>),
+}
+
+/// An authenticated connection.
+#[derive(Debug)]
+struct Open {
+    auth: AuthDatum,
+    sender: Sender,
+    opened: Instant,
+    /// When the peer last sent anything.
+    received: Instant,
+}
+
+#[derive(Debug)]
+struct Connection {
+    role: Role,
+    stage: Stage,
+}
+
+/// All connections, and what waits for one.
 #[derive(Debug, Default)]
-pub(crate) struct Connections {}
+pub(crate) struct Connections {
+    all: BTreeMap<ConnectionId, Connection>,
+    links: BTreeMap<PkiId, Links>,
+    dials: BTreeMap<PkiId, Dial>,
+    /// Dials that wait until fewer handshakes are under way.
+    delayed: VecDeque<PkiId>,
+    /// Connections that are not open yet.
+    handshake_count: usize,
+    dialed_count: u64,
+    own: OwnHandshakes,
+}
+
+impl Connections {
+    /// What the peer of an open connection proved in its handshake.
+    pub(crate) fn auth(&self, connection: ConnectionId) -> Option<&AuthDatum> {
+        self.open(connection).map(|open| &open.auth)
+    }
+
+    /// Whether any connection to a peer is open.
+    pub(crate) fn connected(&self, pki_id: &PkiId) -> bool {
+        self.links.contains_key(pki_id)
+    }
+
+    /// The connection that is used to send to a peer.
+    pub(crate) fn connection_to(&self, pki_id: &PkiId) -> Option<ConnectionId> {
+        self.links.get(pki_id).map(Links::preferred)
+    }
+
+    fn open(&self, connection: ConnectionId) -> Option<&Open> {
+        match &self.all.get(&connection)?.stage {
+            Stage::Open(open) => Some(open),
+            Stage::Dialing | Stage::Handshake(_) => None,
+        }
+    }
+
+    fn handshake(&mut self, connection: ConnectionId) -> Option<&mut Handshake> {
+        match &mut self.all.get_mut(&connection)?.stage {
+            Stage::Handshake(handshake) => Some(handshake),
+            Stage::Dialing | Stage::Open(_) => None,
+        }
+    }
+
+    fn add(&mut self, connection: ConnectionId, role: Role, stage: Stage) {
+        self.handshake_count += 1;
+        self.all.insert(connection, Connection { role, stage });
+    }
+
+    fn remove(&mut self, connection: ConnectionId) -> Option<Connection> {
+        let removed = self.all.remove(&connection)?;
+        if !matches!(removed.stage, Stage::Open(_)) {
+            self.handshake_count -= 1;
+        }
+        Some(removed)
+    }
+}
 
 impl Peer {
-    pub(crate) fn on_dialed(&mut self, _connection: ConnectionId, _binding: Option<TlsBinding>) {}
-    pub(crate) fn on_dial_failed(&mut self, _connection: ConnectionId) {}
-    pub(crate) fn on_accepted(&mut self, _connection: ConnectionId, _binding: Option<TlsBinding>) {}
-    pub(crate) fn on_frame(&mut self, _connection: ConnectionId, _envelope: Bytes) {}
-    pub(crate) fn on_closed(&mut self, _connection: ConnectionId) {}
-    pub(crate) fn on_handshake_timeout(&mut self, _connection: ConnectionId) {}
-    pub(crate) fn continue_connection(&mut self, waiting: Waiting, _answer: Answer) {
-        match waiting {}
+    /// Authenticated connections.
+    pub fn connection_count(&self) -> usize {
+        let open = |connection: &&Connection| matches!(connection.stage, Stage::Open(_));
+        self.connections.all.values().filter(open).count()
     }
-    /// Sends to a peer over its connection, or dials it first.
-    pub(crate) fn send_to(&mut self, _pki_id: PkiId, _envelope: Bytes, _priority: Priority) {}
-    /// Sends on the connection the sender's message came over.
-    pub(crate) fn reply(&mut self, _sender: &Sender, _envelope: Bytes, _priority: Priority) {}
-    /// Ends every connection of a peer.
-    pub(crate) fn disconnect(&mut self, _pki_id: PkiId, _reason: CloseReason) {}
+
+    /// The connection that is used to send to a peer, if one stands.
+    pub fn connection_to(&self, pki_id: &PkiId) -> Option<ConnectionId> {
+        self.connections.connection_to(pki_id)
+    }
+
+    pub(crate) fn on_dialed(&mut self, connection: ConnectionId, binding: Option<TlsBinding>) {
+        let Some(it) = self.connections.all.get_mut(&connection) else { return };
+        if !matches!(it.stage, Stage::Dialing) {
+            return;
+        }
+        it.stage = Stage::Handshake(Box::new(Handshake::new(binding)));
+        self.begin_handshake(connection);
+    }
+
+    pub(crate) fn on_dial_failed(&mut self, connection: ConnectionId) {
+        if matches!(self.connections.all.get(&connection), Some(Connection { stage: Stage::Dialing, .. })) {
+            self.drop_connection(connection);
+        }
+    }
+
+    pub(crate) fn on_accepted(&mut self, connection: ConnectionId, binding: Option<TlsBinding>) {
+        if connection.is_dialed() || self.connections.all.contains_key(&connection) {
+            return;
+        }
+        if self.connections.handshake_count >= self.shared.config.limits.handshakes_max {
+            self.shared.reject(None, ContentKind::Conn, Reject::OverLimit);
+            let reason = CloseReason::Handshake(Reject::OverLimit);
+            return self.shared.emit(Output::Close { connection, reason });
+        }
+        self.connections.add(connection, Role::Accepted, Stage::Handshake(Box::new(Handshake::new(binding))));
+        self.begin_handshake(connection);
+    }
+
+    pub(crate) fn on_closed(&mut self, connection: ConnectionId) {
+        let was_open = self.connections.open(connection).map(|open| open.auth.pki_id);
+        self.drop_connection(connection);
+        if let Some(pki_id) = was_open
+            && !self.connections.connected(&pki_id)
+        {
+            self.on_peer_lost(pki_id);
+        }
+    }
+
+    pub(crate) fn on_handshake_timeout(&mut self, connection: ConnectionId) {
+        if self.connections.handshake(connection).is_some() {
+            self.close(connection, CloseReason::HandshakeTimeout);
+        }
+    }
+
+    pub(crate) fn continue_connection(&mut self, waiting: Waiting, answer: Answer) {
+        match (waiting, answer) {
+            (Waiting::OwnHandshake(key, payload), Answer::Signed(signature)) => {
+                self.own_handshake_signed(key, &payload, signature);
+            }
+            (Waiting::Identity(connection), Answer::IdentityChecked(claims)) => {
+                self.handshake_identity_checked(connection, claims);
+            }
+            (Waiting::Signature(connection), Answer::Verified(ok)) => self.handshake_verified(connection, ok),
+            _ => {}
+        }
+    }
+
+    /// Ends a connection of ours; nobody is told that it was lost.
+    fn close(&mut self, connection: ConnectionId, reason: CloseReason) {
+        if self.connections.all.contains_key(&connection) {
+            self.shared.emit(Output::Close { connection, reason });
+            self.drop_connection(connection);
+        }
+    }
+
+    /// Ends a connection whose handshake is refused.
+    fn refuse(&mut self, connection: ConnectionId, reason: impl Into<Reject>) {
+        let reason = reason.into();
+        self.shared.reject(None, ContentKind::Conn, reason);
+        self.close(connection, CloseReason::Handshake(reason));
+    }
+
+    /// Forgets a connection that has ended, whoever ended it.
+    fn drop_connection(&mut self, connection: ConnectionId) {
+        let Some(Connection { role, stage }) = self.connections.remove(connection) else { return };
+        self.shared.timers.clear(&Timer::Handshake(connection));
+        match (stage, role) {
+            (Stage::Open(open), _) => {
+                let pki_id = open.auth.pki_id;
+                if let Some(links) = self.connections.links.get_mut(&pki_id)
+                    && !links.remove(connection)
+                {
+                    self.connections.links.remove(&pki_id);
+                }
+                self.shared.event(Event::Disconnected { connection, pki_id });
+            }
+            (_, Role::Accepted) => {}
+            (_, Role::Dialed(expected)) => self.dial_ended(expected, connection),
+            (_, Role::Probe(endpoint)) => self.on_probed(&endpoint, None),
+        }
+        self.start_delayed_dials();
+    }
+
+    /// Longest time between the start of a dial at one side and its connection's being open at the other.
+    fn settling_time(&self) -> Duration {
+        self.shared.config.dial_timeout + 2 * self.shared.config.connection_timeout
+    }
+}
+
+/// What is needed of claims that were found out before.
+fn known_claims(pki_id: PkiId, known: &crate::identity::KnownIdentity) -> IdentityClaims {
+    IdentityClaims { pki_id, org: known.org.clone(), expires_at: known.expires_at, key_hash: known.key_hash }
 }

@@ -14,6 +14,10 @@ pub(crate) enum Waiting {}
 pub(crate) struct IdentityPull {}
 
 impl Peer {
+    /// Called once, when the peer is made.
+    pub(crate) fn start_identity_pull(&mut self) {}
+    /// An identity is no longer known: it is not offered any more.
+    pub(crate) fn on_identity_dropped(&mut self, _pki_id: PkiId) {}
     pub(crate) fn on_identity_pull(&mut self, _sender: &Sender, _envelope: &EnvelopeView) {}
     pub(crate) fn advance_identity_pull(&mut self) {}
     pub(crate) fn continue_identity_pull(&mut self, waiting: Waiting, _answer: Answer) {

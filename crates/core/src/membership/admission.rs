@@ -1,0 +1,500 @@
+//! What becomes of alive messages: pushed, in requests, in responses (spec/04 §5).
+//!
+//! In the order of cost: structure, duplicate or stale, size, disclosure, and only for what is left the identity and the
+//! signature. Nothing is decoded before it is known to be new.
+
+use super::state::{Announcement, Change, Freshness, Time};
+use super::{Waiting, backoff};
+use crate::dissemination::Push;
+use crate::ids::{ConnectionId, Endpoint, MspId, PkiId};
+use crate::input::IdentityClaims;
+use crate::output::{Event, Signed};
+use crate::peer::Peer;
+use crate::reject::{Misbehaviour, Reject, Unfitting};
+use crate::shared::{self, Sender};
+use crate::time::Instant;
+use crate::timers::Timer;
+use bytes::Bytes;
+use core::time::Duration;
+use selvedge_proto::envelope::{ContentKind, EnvelopeView};
+use selvedge_proto::gossip::AliveMessage;
+use selvedge_proto::validate::{self, Malformed};
+use std::collections::BTreeMap;
+
+/// Messages kept until the identity of their origin is known; beyond, newcomers are dropped.
+const STRANGERS_MAX: usize = 1024;
+/// How long they are kept.
+const STRANGER_LIFETIME: Duration = Duration::from_secs(10);
+/// How often one peer is asked for identities.
+const ASK_IDENTITIES: Duration = Duration::from_secs(1);
+/// How often it is found out whether somebody else uses the own identity.
+const OWN_ECHO: Duration = Duration::from_secs(60);
+
+/// How an alive message came.
+#[derive(Clone, Debug)]
+pub(super) enum Source {
+    Pushed(Sender),
+    /// As self information of a request, which is answered afterwards.
+    Request {
+        sender: Sender,
+        nonce: u64,
+    },
+    /// As an element of a response; `counted` if the rest of the response waits for it.
+    Response {
+        sender: Sender,
+        dead: bool,
+        counted: bool,
+    },
+}
+
+impl Source {
+    pub(super) fn sender(&self) -> &Sender {
+        match self {
+            Self::Pushed(sender) | Self::Request { sender, .. } | Self::Response { sender, .. } => sender,
+        }
+    }
+
+    fn kind(&self) -> ContentKind {
+        match self {
+            Self::Pushed(_) => ContentKind::AliveMsg,
+            Self::Request { .. } => ContentKind::MemReq,
+            Self::Response { .. } => ContentKind::MemRes,
+        }
+    }
+}
+
+/// An alive message that is being verified.
+#[derive(Debug)]
+pub(super) struct Candidate {
+    source: Source,
+    pki_id: PkiId,
+    time: Time,
+    endpoint: Endpoint,
+    envelope: EnvelopeView,
+    /// An identity that came with the message and is not stored yet.
+    embedded: Bytes,
+    claims: Option<IdentityClaims>,
+}
+
+/// Verifications under way, and messages whose origin is not known yet.
+#[derive(Debug, Default)]
+pub(super) struct Admission {
+    verifying: BTreeMap<PkiId, Vec<EnvelopeView>>,
+    strangers: BTreeMap<PkiId, Stranger>,
+    asked: BTreeMap<PkiId, Instant>,
+    own_echo: Option<Instant>,
+}
+
+#[derive(Debug)]
+struct Stranger {
+    source: Source,
+    envelope: EnvelopeView,
+    time: Time,
+    since: Instant,
+}
+
+impl Admission {
+    pub(super) fn sweep(&mut self, now: Instant) {
+        self.strangers.retain(|_, stranger| now.since(stranger.since) < STRANGER_LIFETIME);
+        self.asked.retain(|_, at| now.since(*at) < ASK_IDENTITIES);
+    }
+}
+
+/// How an admission went on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Progress {
+    /// A check is under way; its end will be reported.
+    Checking,
+    /// There is nothing to wait for.
+    Done,
+}
+
+impl Peer {
+    pub(crate) fn on_alive(&mut self, sender: &Sender, envelope: &EnvelopeView) {
+        // almost everything that arrives is known already, and goes no further
+        if let Err(reason) = self.admit(envelope, || Source::Pushed(sender.clone()), sender) {
+            self.reject(sender, ContentKind::AliveMsg, reason);
+        }
+    }
+
+    /// Looks at an alive message; whatever it is worth is done, now or once it is verified.
+    pub(super) fn admit(
+        &mut self,
+        envelope: &EnvelopeView,
+        source: impl FnOnce() -> Source,
+        sender: &Sender,
+    ) -> Result<Progress, Reject> {
+        let Some(key) = envelope.alive_key() else {
+            return Err(validate::nested_alive(envelope).err().unwrap_or(Malformed::PkiIdMissing).into());
+        };
+        let pki_id = PkiId::from_wire(key.pki_id).ok_or(Misbehaviour::IdentityMismatch)?;
+        let time = (key.inc_num, key.seq_num);
+        if pki_id == self.shared.me.pki_id {
+            return self.admit_own(envelope, time);
+        }
+        let has_secret = envelope.secret().is_some();
+        match self.membership.state.freshness(&pki_id, time, has_secret, sender.pki_id == pki_id) {
+            Freshness::New => {}
+            Freshness::Secret => return self.admit_secret(envelope, pki_id, sender),
+            Freshness::Duplicate => return Err(Unfitting::Duplicate.into()),
+            Freshness::Stale => return Err(Unfitting::Stale.into()),
+        }
+        self.admit_new(envelope, source(), pki_id, time)
+    }
+
+    fn admit_new(
+        &mut self,
+        envelope: &EnvelopeView,
+        source: Source,
+        pki_id: PkiId,
+        time: Time,
+    ) -> Result<Progress, Reject> {
+        let alive = validate::nested_alive(envelope)?;
+        validate::signed(envelope)?;
+        self.check_sizes(&alive)?;
+        let under_way = self.membership.admission.verifying.get(&pki_id);
+        if under_way.is_some_and(|others| others.iter().any(|other| covers(other, envelope))) {
+            return Err(Unfitting::Duplicate.into());
+        }
+        let endpoint = Endpoint::from(alive.membership.map(|member| member.endpoint).unwrap_or_default());
+        let candidate = Candidate {
+            source,
+            pki_id,
+            time,
+            endpoint,
+            envelope: envelope.clone(),
+            embedded: Bytes::new(),
+            claims: None,
+        };
+        if let Some(known) = self.identities.known(&pki_id) {
+            let (identity, org) = (known.identity.clone(), known.org.clone());
+            return self.verify_alive(candidate, &identity, &org);
+        }
+        if alive.identity.is_empty() {
+            return self.keep_stranger(candidate);
+        }
+        self.check_embedded(Candidate { embedded: alive.identity, ..candidate })
+    }
+
+    /// Spec/04 W-15.
+    pub(super) fn check_sizes(&self, alive: &AliveMessage) -> Result<(), Reject> {
+        let limits = &self.shared.config.limits;
+        let member = alive.membership.as_ref();
+        let fits = member.is_some_and(|member| {
+            member.endpoint.len() <= limits.endpoint_bytes_max
+                && member.metadata.len() <= limits.metadata_bytes_max
+        }) && alive.identity.len() <= limits.identity_bytes_max;
+        if fits { Ok(()) } else { Err(Reject::OverLimit) }
+    }
+
+    fn check_embedded(&mut self, candidate: Candidate) -> Result<Progress, Reject> {
+        let (cause, identity) = (candidate.source.sender().connection, candidate.embedded.clone());
+        self.begin_check(cause, candidate, Waiting::Identity, |shared, ticket| {
+            shared.check_identity(ticket, identity);
+        })
+    }
+
+    fn verify_alive(
+        &mut self,
+        mut candidate: Candidate,
+        identity: &Bytes,
+        org: &MspId,
+    ) -> Result<Progress, Reject> {
+        let own_org = *org == self.shared.me.org;
+        // a foreign peer that nobody may reach must not be told of, so it is not taken in (W-8)
+        if !own_org && candidate.endpoint.is_empty() {
+            return Err(Misbehaviour::NotEntitled.into());
+        }
+        let limits = &self.shared.config.limits;
+        let is_member = self.membership.state.member(&candidate.pki_id).is_some();
+        if !is_member && self.membership.state.member_count() >= limits.members_max {
+            return Err(Reject::OverLimit);
+        }
+        // the secret of another organisation should not have come here; it is not looked at
+        if !own_org && candidate.envelope.secret().is_some() {
+            candidate.envelope =
+                EnvelopeView::parse(candidate.envelope.without_secret()).map_err(Malformed::from)?;
+        }
+        let envelope = &candidate.envelope;
+        let signed = Signed { message: envelope.payload_bytes(), signature: envelope.signature_bytes() };
+        let secret = secret_of(envelope);
+        let identity = identity.clone();
+        let cause = candidate.source.sender().connection;
+        self.begin_check(cause, candidate, Waiting::Alive, |shared, ticket| {
+            shared.verify(ticket, identity, signed, secret, None);
+        })
+    }
+
+    fn begin_check(
+        &mut self,
+        cause: ConnectionId,
+        candidate: Candidate,
+        waiting: fn(Box<Candidate>) -> Waiting,
+        order: impl FnOnce(&mut shared::Shared, crate::ids::Ticket),
+    ) -> Result<Progress, Reject> {
+        let (pki_id, envelope) = (candidate.pki_id, candidate.envelope.clone());
+        let waiting = shared::Waiting::Membership(waiting(Box::new(candidate)));
+        let ticket = self.shared.ticket_for(cause, waiting).ok_or(Reject::OverLimit)?;
+        self.membership.admission.verifying.entry(pki_id).or_default().push(envelope);
+        order(&mut self.shared, ticket);
+        Ok(Progress::Checking)
+    }
+
+    fn check_ended(&mut self, candidate: &Candidate) {
+        let verifying = &mut self.membership.admission.verifying;
+        if let Some(others) = verifying.get_mut(&candidate.pki_id) {
+            if let Some(index) = others.iter().position(|other| *other == candidate.envelope) {
+                others.swap_remove(index);
+            }
+            if others.is_empty() {
+                verifying.remove(&candidate.pki_id);
+            }
+        }
+    }
+
+    /// The embedded identity of a message was checked.
+    pub(super) fn embedded_identity_checked(
+        &mut self,
+        candidate: Box<Candidate>,
+        claims: Option<IdentityClaims>,
+    ) {
+        self.check_ended(&candidate);
+        let source = candidate.source.clone();
+        let verdict = match claims {
+            None => Err(Misbehaviour::IdentityInvalid.into()),
+            Some(claims) if claims.pki_id != candidate.pki_id => Err(Misbehaviour::IdentityMismatch.into()),
+            Some(claims) if claims.expires_at < self.shared.wall() => Err(Unfitting::IdentityExpired.into()),
+            Some(claims) => {
+                let (identity, org) = (candidate.embedded.clone(), claims.org.clone());
+                self.verify_alive(Candidate { claims: Some(claims), ..*candidate }, &identity, &org)
+            }
+        };
+        if let Err(reason) = verdict {
+            self.admission_refused(&source, reason);
+        }
+    }
+
+    /// The signatures of a message were verified.
+    pub(super) fn alive_verified(&mut self, candidate: Box<Candidate>, ok: bool) {
+        self.check_ended(&candidate);
+        let source = candidate.source.clone();
+        let verdict =
+            if ok { self.take_alive(*candidate) } else { Err(Misbehaviour::SignatureInvalid.into()) };
+        match verdict {
+            Ok(()) => self.admission_ended(&source),
+            Err(reason) => self.admission_refused(&source, reason),
+        }
+    }
+
+    /// A verified message: what was known may have changed while it was verified.
+    fn take_alive(&mut self, candidate: Candidate) -> Result<(), Reject> {
+        let Candidate { source, pki_id, time, endpoint, envelope, embedded, claims } = candidate;
+        if let Some(claims) = claims {
+            self.learn_identity(claims, embedded)?;
+        }
+        self.touch_identity(&pki_id);
+        let Some(known) = self.identities.known(&pki_id) else {
+            return Err(Unfitting::IdentityUnknown.into());
+        };
+        let org = known.org.clone();
+        let by_origin = source.sender().pki_id == pki_id;
+        let secret = envelope.secret().map(|secret| Endpoint::from(secret.internal_endpoint()));
+        let internal_endpoint =
+            secret.filter(|endpoint| endpoint.len() <= self.shared.config.limits.endpoint_bytes_max);
+        let has_secret = internal_endpoint.is_some();
+        match self.membership.state.freshness(&pki_id, time, has_secret, by_origin) {
+            Freshness::New => {}
+            Freshness::Secret => {
+                self.membership.state.merge_secret(
+                    &pki_id,
+                    envelope,
+                    internal_endpoint.unwrap_or_else(|| Endpoint::from("")),
+                );
+                return Ok(());
+            }
+            Freshness::Duplicate => return Err(Unfitting::Duplicate.into()),
+            Freshness::Stale => return Err(Unfitting::Stale.into()),
+        }
+        let announcement = Announcement { pki_id, org, time, endpoint, internal_endpoint, envelope };
+        self.announce(announcement, &source);
+        Ok(())
+    }
+
+    fn announce(&mut self, announcement: Announcement, source: &Source) {
+        let (now, own_org) = (self.shared.now, self.shared.me.org.clone());
+        let (pki_id, org) = (announcement.pki_id, announcement.org.clone());
+        let (endpoint, envelope) = (announcement.endpoint.clone(), announcement.envelope.clone());
+        let was_empty = self.membership.state.alive_count() == 0;
+        let change = if matches!(source, Source::Response { dead: true, .. }) {
+            self.membership.state.announce_dead(announcement, now, &own_org)
+        } else {
+            Some(self.membership.state.announce(announcement, now, &own_org))
+        };
+        let is_external = !endpoint.is_empty();
+        match change {
+            Some(Change::Learned | Change::Resurrected) => {
+                self.shared.event(Event::MemberAlive { pki_id, org: org.clone(), endpoint });
+                self.view_changed();
+                if was_empty {
+                    self.introduce();
+                }
+                self.on_member_alive(pki_id);
+            }
+            Some(Change::LearnedDead) => self.schedule_reach(pki_id),
+            Some(Change::Refreshed) => self.membership.exchange.heard_news(),
+            None => {}
+        }
+        if let Source::Pushed(sender) = source {
+            self.disseminate(Push::Alive {
+                envelope,
+                origin: pki_id,
+                origin_org: org,
+                external_endpoint_empty: !is_external,
+                delivered_by: Some(sender.pki_id),
+            });
+        }
+    }
+
+    fn admission_refused(&mut self, source: &Source, reason: Reject) {
+        self.reject(&source.sender().clone(), source.kind(), reason);
+        // a request is answered although what it says is known by now
+        let known = matches!(reason, Reject::Unfitting(Unfitting::Duplicate | Unfitting::Stale));
+        match source {
+            Source::Request { .. } if !known => {}
+            _ => self.admission_ended(source),
+        }
+    }
+
+    /// What waits for the end of an admission goes on.
+    fn admission_ended(&mut self, source: &Source) {
+        match source {
+            Source::Pushed(_) => {}
+            Source::Request { sender, nonce } => self.answer_membership(&sender.clone(), *nonce),
+            Source::Response { sender, counted: true, .. } => self.element_admitted(sender.connection),
+            Source::Response { .. } => {}
+        }
+    }
+
+    // ---- secrets of messages that are known without (W-11)
+
+    fn admit_secret(
+        &mut self,
+        envelope: &EnvelopeView,
+        pki_id: PkiId,
+        sender: &Sender,
+    ) -> Result<Progress, Reject> {
+        validate::signed(envelope)?;
+        let member = self.membership.state.member(&pki_id).ok_or(Unfitting::Duplicate)?;
+        if !is_same(&member.envelope, envelope) {
+            return Err(Unfitting::Duplicate.into());
+        }
+        let identity = self.identities.known(&pki_id).ok_or(Unfitting::IdentityUnknown)?.identity.clone();
+        // the message itself was verified when its first copy came
+        let secret = secret_of(envelope).ok_or(Unfitting::Duplicate)?;
+        let waiting = shared::Waiting::Membership(Waiting::Secret(pki_id, Box::new(envelope.clone())));
+        let ticket = self.shared.ticket_for(sender.connection, waiting).ok_or(Reject::OverLimit)?;
+        self.membership.state.set_lacks_secret(&pki_id, false);
+        self.shared.verify(ticket, identity, secret, None, None);
+        Ok(Progress::Done)
+    }
+
+    pub(super) fn secret_verified(&mut self, pki_id: PkiId, envelope: EnvelopeView, ok: bool) {
+        let endpoint = envelope.secret().map(|secret| secret.internal_endpoint()).unwrap_or_default();
+        let fits = endpoint.len() <= self.shared.config.limits.endpoint_bytes_max;
+        if !ok || !fits {
+            self.membership.state.set_lacks_secret(&pki_id, true);
+            let reason: Reject = if ok { Reject::OverLimit } else { Misbehaviour::SignatureInvalid.into() };
+            return self.shared.reject(None, ContentKind::AliveMsg, reason);
+        }
+        self.membership.state.merge_secret(&pki_id, envelope, Endpoint::from(endpoint));
+    }
+
+    // ---- the own identity
+
+    /// A message of our own comes back; or somebody else uses our identity (spec/04 §5.2 step 3).
+    fn admit_own(&mut self, envelope: &EnvelopeView, time: Time) -> Result<Progress, Reject> {
+        let own = Unfitting::Own;
+        if time.0 == self.shared.me.incarnation && time.1 <= self.membership.own.seq_num() {
+            return Err(own.into());
+        }
+        let alive = validate::nested_alive(envelope)?;
+        validate::signed(envelope)?;
+        let endpoint = alive.membership.map(|member| member.endpoint).unwrap_or_default();
+        let config = &self.shared.config;
+        let internal = envelope.secret().map(|secret| secret.internal_endpoint()).unwrap_or_default();
+        let differs = endpoint != config.external_endpoint.as_str()
+            || !internal.is_empty() && internal != config.endpoint.as_str();
+        let now = self.shared.now;
+        let asked = self.membership.admission.own_echo.is_some_and(|at| now.since(at) < OWN_ECHO);
+        if !differs || asked {
+            return Err(own.into());
+        }
+        self.membership.admission.own_echo = Some(now);
+        let endpoint = Endpoint::from(if internal.is_empty() { endpoint } else { internal });
+        let signed = Signed { message: envelope.payload_bytes(), signature: envelope.signature_bytes() };
+        let ticket = self.shared.ticket(shared::Waiting::Membership(Waiting::OwnEcho(endpoint)));
+        self.shared.verify(ticket, self.shared.me.identity.clone(), signed, secret_of(envelope), None);
+        Ok(Progress::Done)
+    }
+
+    // ---- unknown origins (W-24)
+
+    /// Keeps a message whose origin is unknown, and asks whoever delivered it for the identity.
+    fn keep_stranger(&mut self, candidate: Candidate) -> Result<Progress, Reject> {
+        let now = self.shared.now;
+        let Candidate { source, pki_id, time, envelope, .. } = candidate;
+        let sender = source.sender().clone();
+        let admission = &mut self.membership.admission;
+        let is_newer = admission.strangers.get(&pki_id).is_none_or(|known| known.time < time);
+        let has_room = admission.strangers.len() < STRANGERS_MAX || admission.strangers.contains_key(&pki_id);
+        if is_newer && has_room {
+            // a request is not answered late, and a response does not wait
+            let source = match source {
+                Source::Pushed(sender) => Source::Pushed(sender),
+                Source::Request { sender, .. } => Source::Response { sender, dead: false, counted: false },
+                Source::Response { sender, dead, .. } => Source::Response { sender, dead, counted: false },
+            };
+            admission.strangers.insert(pki_id, Stranger { source, envelope, time, since: now });
+        }
+        let asked = admission.asked.get(&sender.pki_id).is_some_and(|at| now.since(*at) < ASK_IDENTITIES);
+        if !asked {
+            admission.asked.insert(sender.pki_id, now);
+            self.pull_identities_from(sender.pki_id);
+        }
+        Err(Unfitting::IdentityUnknown.into())
+    }
+
+    /// An identity became known: what waited for it is looked at again.
+    pub(crate) fn on_identity_learned(&mut self, pki_id: PkiId) {
+        let Some(stranger) = self.membership.admission.strangers.remove(&pki_id) else { return };
+        let Stranger { source, envelope, .. } = stranger;
+        let sender = source.sender().clone();
+        let kind = source.kind();
+        if let Err(reason) = self.admit(&envelope, || source, &sender) {
+            self.reject(&sender, kind, reason);
+        }
+    }
+
+    /// The set of alive members changed: look around more often for a while.
+    pub(super) fn view_changed(&mut self) {
+        self.membership.exchange.heard_news();
+        let soon = backoff::jitter(Duration::from_secs(1), 250, &mut self.shared.rng);
+        self.shared.timers.set_no_later_than(Timer::MembershipSync, self.shared.now + soon);
+    }
+}
+
+/// Whether two envelopes carry the same message, secrets apart.
+fn is_same(known: &EnvelopeView, other: &EnvelopeView) -> bool {
+    known.payload() == other.payload() && known.signature() == other.signature()
+}
+
+/// Whether there is nothing in the second that is not in the first.
+fn covers(known: &EnvelopeView, other: &EnvelopeView) -> bool {
+    is_same(known, other) && (known.secret().is_some() || other.secret().is_none())
+}
+
+fn secret_of(envelope: &EnvelopeView) -> Option<Signed> {
+    envelope
+        .secret()
+        .map(|secret| Signed { message: secret.payload_bytes(), signature: secret.signature_bytes() })
+}

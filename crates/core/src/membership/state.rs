@@ -1,0 +1,302 @@
+//! Alive, dead, forgotten: the state machine of members (spec/04 §6), and the memory of timestamps (W-10).
+
+use crate::ids::{Endpoint, MspId, PkiId};
+use crate::time::Instant;
+use core::time::Duration;
+use selvedge_proto::envelope::EnvelopeView;
+use std::collections::BTreeMap;
+
+/// What orders the alive messages of one peer: incarnation, then sequence number.
+pub(super) type Time = (u64, u64);
+
+/// A member, alive or dead.
+#[derive(Clone, Debug)]
+pub(crate) struct Member {
+    pub(crate) pki_id: PkiId,
+    pub(crate) org: MspId,
+    /// External endpoint; may be empty.
+    pub(crate) endpoint: Endpoint,
+    /// Endpoint inside the own organisation; may be empty, and is for members of others.
+    pub(crate) internal_endpoint: Endpoint,
+    /// Its newest alive message, with a secret if any copy of it that came had one.
+    pub(super) envelope: EnvelopeView,
+    pub(super) is_alive: bool,
+    /// Since when it is.
+    pub(super) alive_since: Instant,
+    /// When a newer alive message last came.
+    pub(super) refreshed: Instant,
+    pub(super) reach: Reach,
+}
+
+/// Attempts to reach a member that is dead, or does not answer.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Reach {
+    /// Failures in a row.
+    pub(super) failures: u32,
+    /// When to try next; until then nobody dials it.
+    pub(super) next: Option<Instant>,
+    /// An alive member that could not be reached, or was lost: since when (W-17).
+    pub(super) suspected: Option<Instant>,
+}
+
+impl Member {
+    /// Where to dial it: the internal endpoint if it is known, else the external one; may be empty.
+    pub(crate) fn preferred_endpoint(&self) -> &Endpoint {
+        if self.internal_endpoint.is_empty() { &self.endpoint } else { &self.internal_endpoint }
+    }
+
+    /// Where to dial it now: after a failure at one of its endpoints the other has its turn.
+    pub(super) fn endpoint_to_try(&self) -> &Endpoint {
+        let other_turn = self.reach.failures % 2 == 1 && !self.endpoint.is_empty();
+        if other_turn { &self.endpoint } else { self.preferred_endpoint() }
+    }
+}
+
+/// What is remembered of a peer's timestamps, long after the peer itself was forgotten.
+#[derive(Clone, Copy, Debug)]
+struct Record {
+    time: Time,
+    seen: Instant,
+    /// The incarnation that the present one replaced although it was greater (W-13); it does not come back.
+    superseded: Option<u64>,
+    /// An own organisation's member whose newest message came without its secret (W-11).
+    lacks_secret: bool,
+}
+
+/// How an alive message compares with what is known of its origin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Freshness {
+    New,
+    /// Known, but for its secret.
+    Secret,
+    Duplicate,
+    Stale,
+}
+
+/// What became of an alive message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Change {
+    Learned,
+    LearnedDead,
+    Refreshed,
+    Resurrected,
+}
+
+/// What a verified alive message says.
+#[derive(Clone, Debug)]
+pub(super) struct Announcement {
+    pub(super) pki_id: PkiId,
+    pub(super) org: MspId,
+    pub(super) time: Time,
+    pub(super) endpoint: Endpoint,
+    /// From the secret; `None` without one.
+    pub(super) internal_endpoint: Option<Endpoint>,
+    pub(super) envelope: EnvelopeView,
+}
+
+/// Members and timestamps.
+#[derive(Debug, Default)]
+pub(super) struct State {
+    members: BTreeMap<PkiId, Member>,
+    records: BTreeMap<PkiId, Record>,
+    alive_count: usize,
+}
+
+impl State {
+    pub(super) fn member(&self, pki_id: &PkiId) -> Option<&Member> {
+        self.members.get(pki_id)
+    }
+
+    pub(super) fn member_mut(&mut self, pki_id: &PkiId) -> Option<&mut Member> {
+        self.members.get_mut(pki_id)
+    }
+
+    pub(super) fn members(&self) -> impl Iterator<Item = &Member> {
+        self.members.values()
+    }
+
+    pub(super) fn members_mut(&mut self) -> impl Iterator<Item = &mut Member> {
+        self.members.values_mut()
+    }
+
+    pub(super) fn member_count(&self) -> usize {
+        self.members.len()
+    }
+
+    pub(super) fn alive_count(&self) -> usize {
+        self.alive_count
+    }
+
+    pub(super) fn is_alive(&self, pki_id: &PkiId) -> bool {
+        self.members.get(pki_id).is_some_and(|member| member.is_alive)
+    }
+
+    /// Compares a message with what is known, without decoding it. `by_origin`: its origin itself delivers it, on a
+    /// connection it authenticated: then a smaller incarnation is not a replay, but a peer whose clock was set back (W-13).
+    pub(super) fn freshness(
+        &self,
+        pki_id: &PkiId,
+        time: Time,
+        has_secret: bool,
+        by_origin: bool,
+    ) -> Freshness {
+        let Some(record) = self.records.get(pki_id) else { return Freshness::New };
+        if by_origin && time.0 != record.time.0 {
+            return Freshness::New;
+        }
+        if record.superseded == Some(time.0) {
+            return Freshness::Stale;
+        }
+        match time.cmp(&record.time) {
+            core::cmp::Ordering::Greater => Freshness::New,
+            core::cmp::Ordering::Equal if has_secret && record.lacks_secret => Freshness::Secret,
+            core::cmp::Ordering::Equal => Freshness::Duplicate,
+            core::cmp::Ordering::Less => Freshness::Stale,
+        }
+    }
+
+    /// Takes in a verified message that is [`Freshness::New`] (spec/04 §6.2).
+    pub(super) fn announce(&mut self, it: Announcement, now: Instant, own_org: &MspId) -> Change {
+        self.remember(&it, now, own_org);
+        let Some(member) = self.members.get_mut(&it.pki_id) else {
+            self.alive_count += 1;
+            self.insert(it, now, true);
+            return Change::Learned;
+        };
+        if let Some(internal_endpoint) = it.internal_endpoint {
+            member.internal_endpoint = internal_endpoint;
+        }
+        member.endpoint = it.endpoint;
+        member.envelope = it.envelope;
+        member.refreshed = now;
+        if member.is_alive {
+            return Change::Refreshed;
+        }
+        member.is_alive = true;
+        member.alive_since = now;
+        member.reach = Reach::default();
+        self.alive_count += 1;
+        Change::Resurrected
+    }
+
+    /// Takes in a verified message of an unknown peer that somebody else considers dead.
+    pub(super) fn announce_dead(
+        &mut self,
+        it: Announcement,
+        now: Instant,
+        own_org: &MspId,
+    ) -> Option<Change> {
+        if self.members.contains_key(&it.pki_id) {
+            return None;
+        }
+        self.remember(&it, now, own_org);
+        self.insert(it, now, false);
+        Some(Change::LearnedDead)
+    }
+
+    fn insert(&mut self, it: Announcement, now: Instant, is_alive: bool) {
+        let member = Member {
+            pki_id: it.pki_id,
+            org: it.org,
+            endpoint: it.endpoint,
+            internal_endpoint: it.internal_endpoint.unwrap_or_else(|| Endpoint::from("")),
+            envelope: it.envelope,
+            is_alive,
+            alive_since: now,
+            refreshed: now,
+            reach: Reach::default(),
+        };
+        self.members.insert(it.pki_id, member);
+    }
+
+    fn remember(&mut self, it: &Announcement, now: Instant, own_org: &MspId) {
+        let lacks_secret = it.org == *own_org && it.internal_endpoint.is_none();
+        let fresh = Record { time: it.time, seen: now, superseded: None, lacks_secret };
+        let record = self.records.entry(it.pki_id).or_insert(fresh);
+        let superseded = if it.time.0 < record.time.0 { Some(record.time.0) } else { record.superseded };
+        *record = Record { superseded: superseded.filter(|&inc_num| inc_num != it.time.0), ..fresh };
+    }
+
+    /// Whether a message of this peer was ever taken in and is still remembered.
+    pub(super) fn remembers(&self, pki_id: &PkiId) -> bool {
+        self.records.contains_key(pki_id)
+    }
+
+    /// The secret of the newest message is being verified, so that no other copy is; or turned out not to hold.
+    pub(super) fn set_lacks_secret(&mut self, pki_id: &PkiId, lacks: bool) {
+        if let Some(record) = self.records.get_mut(pki_id) {
+            record.lacks_secret = lacks;
+        }
+    }
+
+    /// Puts a copy with a verified secret in the place of one without (W-11).
+    pub(super) fn merge_secret(
+        &mut self,
+        pki_id: &PkiId,
+        envelope: EnvelopeView,
+        internal_endpoint: Endpoint,
+    ) -> bool {
+        let Some(member) = self.members.get_mut(pki_id) else { return false };
+        if member.envelope.payload() != envelope.payload() {
+            return false;
+        }
+        member.envelope = envelope;
+        member.internal_endpoint = internal_endpoint;
+        self.set_lacks_secret(pki_id, false);
+        true
+    }
+
+    /// Makes an alive member dead; `false` if it is not alive.
+    pub(super) fn die(&mut self, pki_id: &PkiId) -> bool {
+        let Some(member) = self.members.get_mut(pki_id).filter(|member| member.is_alive) else {
+            return false;
+        };
+        member.is_alive = false;
+        member.reach = Reach::default();
+        self.alive_count -= 1;
+        true
+    }
+
+    /// Forgets a member; its timestamps stay.
+    pub(super) fn forget(&mut self, pki_id: &PkiId) -> Option<Member> {
+        let member = self.members.remove(pki_id)?;
+        if member.is_alive {
+            self.alive_count -= 1;
+        }
+        Some(member)
+    }
+
+    /// Alive members that were silent for longer than `silence`.
+    pub(super) fn silent(&self, now: Instant, silence: Duration) -> Vec<PkiId> {
+        let silent = |member: &&Member| member.is_alive && now.since(member.refreshed) > silence;
+        self.members.values().filter(silent).map(|member| member.pki_id).collect()
+    }
+
+    /// Members of whom nothing new was heard for longer than `lifetime` (W-9), but for those that are exempt.
+    pub(super) fn outlived(
+        &self,
+        now: Instant,
+        lifetime: Duration,
+        exempt: impl Fn(&Member) -> bool,
+    ) -> Vec<PkiId> {
+        let outlived = |member: &&Member| now.since(member.refreshed) > lifetime && !exempt(member);
+        self.members.values().filter(outlived).map(|member| member.pki_id).collect()
+    }
+
+    /// Forgets timestamps of peers that are no members: those older than `lifetime`, and the oldest beyond `count_max`.
+    pub(super) fn sweep_records(&mut self, now: Instant, lifetime: Duration, count_max: usize) {
+        let members = &self.members;
+        self.records
+            .retain(|pki_id, record| members.contains_key(pki_id) || now.since(record.seen) <= lifetime);
+        let surplus = self.records.len().saturating_sub(count_max);
+        if surplus == 0 {
+            return;
+        }
+        let without_member = self.records.iter().filter(|(pki_id, _)| !members.contains_key(*pki_id));
+        let mut oldest: Vec<_> = without_member.map(|(pki_id, record)| (record.seen, *pki_id)).collect();
+        oldest.sort_unstable();
+        for (_, pki_id) in oldest.into_iter().take(surplus) {
+            self.records.remove(&pki_id);
+        }
+    }
+}
