@@ -69,3 +69,39 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 pub(crate) fn bytes(hex: &str) -> Vec<u8> {
     (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect()
 }
+
+/// A moment at which the recorded network ran: 2026-12-01T00:00:00Z.
+pub(crate) const NOW: i64 = 1_796_083_200;
+
+/// A member of the recorded network with its key, by its name in `identities.json`.
+pub(crate) fn local_msp(name: &str) -> selvedge_msp::LocalMsp {
+    let all = fixture_json("network/identities.json");
+    let entry = all.as_array().unwrap().iter().find(|entry| entry["name"] == name).expect(name);
+    let certificate = fixture_path("network").join(entry["sign_cert"].as_str().unwrap());
+    let folder = certificate.parent().unwrap().parent().unwrap();
+    selvedge_msp::LocalMsp::load(folder, entry["msp_id"].as_str().unwrap(), NOW).unwrap()
+}
+
+/// The configuration of the recorded network.
+pub(crate) fn genesis() -> selvedge_msp::ChannelBundle {
+    selvedge_msp::ChannelBundle::from_config_block(&block("network/mychannel.block")).unwrap()
+}
+
+/// The bytes of base64 with padding.
+pub(crate) fn base64(text: &str) -> Vec<u8> {
+    let value = |letter: u8| match letter {
+        b'A'..=b'Z' => letter - b'A',
+        b'a'..=b'z' => letter - b'a' + 26,
+        b'0'..=b'9' => letter - b'0' + 52,
+        b'+' => 62,
+        _ => 63,
+    };
+    let digits: Vec<u32> =
+        text.bytes().filter(|letter| *letter != b'=').map(|letter| value(letter).into()).collect();
+    let mut bytes = Vec::new();
+    for group in digits.chunks(4) {
+        let number = group.iter().fold(0_u32, |sum, digit| sum << 6 | digit) << (6 * (4 - group.len()));
+        bytes.extend_from_slice(&number.to_be_bytes()[1..group.len()]);
+    }
+    bytes
+}
