@@ -83,7 +83,7 @@ impl Ledger {
         let ledger = Self {
             segment_bytes_max: options.segment_bytes_max,
             access: options.access,
-            sink: Box::new(FileSink(Arc::clone(&active))),
+            sink: Box::new(FileSink::new(Arc::clone(&active))),
             active,
             remembered,
             next_number: shared.height(),
@@ -253,7 +253,7 @@ impl Ledger {
             begin_segment(&self.shared.folder, &header)
         });
         let next = Arc::new(begun.inspect_err(|error| self.poison(&error.to_string()))?);
-        self.sink = Box::new(FileSink(Arc::clone(&next)));
+        self.sink = Box::new(FileSink::new(Arc::clone(&next)));
         self.active = Arc::clone(&next);
         let mut table = self.shared.table_mut();
         table.sealed.push(sealed.first);
@@ -279,7 +279,7 @@ impl Ledger {
     #[cfg(test)]
     pub(crate) fn replace_sink(&mut self, replace: impl FnOnce(Box<dyn Sink>) -> Box<dyn Sink>) {
         let active = Arc::clone(&self.active);
-        let sink = std::mem::replace(&mut self.sink, Box::new(FileSink(active)));
+        let sink = std::mem::replace(&mut self.sink, Box::new(FileSink::new(active)));
         self.sink = replace(sink);
     }
 }
@@ -358,14 +358,15 @@ mod tests {
     struct Failing {
         inner: Box<dyn Sink>,
         writes_left: usize,
-        syncs_left: usize,
+        fails_sync: bool,
     }
 
     impl Sink for Failing {
         fn write(&mut self, header: &[u8], block: &[u8]) -> io::Result<()> {
             if self.writes_left == 0 {
-                // half of it may be there
+                // half of it is there
                 self.inner.write(header, &block[..block.len() / 2])?;
+                self.inner.sync()?;
                 return Err(io::ErrorKind::StorageFull.into());
             }
             self.writes_left -= 1;
@@ -373,18 +374,9 @@ mod tests {
         }
 
         fn sync(&mut self) -> io::Result<()> {
-            // once it has failed it says that all is well, as a disk does
-            match self.syncs_left.checked_sub(1) {
-                Some(0) => {
-                    self.syncs_left = 2;
-                    Err(io::Error::from_raw_os_error(5))
-                }
-                Some(left) => {
-                    self.syncs_left = left;
-                    self.inner.sync()
-                }
-                None => self.inner.sync(),
-            }
+            self.inner.sync()?;
+            // once; the next says that all is well, as a disk does
+            if std::mem::take(&mut self.fails_sync) { Err(io::Error::from_raw_os_error(5)) } else { Ok(()) }
         }
     }
 
@@ -400,14 +392,14 @@ mod tests {
         })
     }
 
-    /// A ledger with two durable blocks whose file fails after so many writes or at the so-manieth sync.
-    fn failing(writes_left: usize, syncs_left: usize) -> (tempfile::TempDir, Ledger) {
+    /// A ledger with two durable blocks whose file fails after so many writes, or at the next sync.
+    fn failing(writes_left: usize, fails_sync: bool) -> (tempfile::TempDir, Ledger) {
         let folder = tempfile::tempdir().unwrap();
         let mut ledger = Ledger::create(folder.path(), &Options::default()).unwrap();
         append(&mut ledger).unwrap();
         append(&mut ledger).unwrap();
         ledger.sync().unwrap();
-        ledger.replace_sink(|inner| Box::new(Failing { inner, writes_left, syncs_left }));
+        ledger.replace_sink(|inner| Box::new(Failing { inner, writes_left, fails_sync }));
         (folder, ledger)
     }
 
@@ -426,7 +418,7 @@ mod tests {
 
     #[test]
     fn a_failed_write_ends_it() {
-        let (folder, mut ledger) = failing(1, 0);
+        let (folder, mut ledger) = failing(1, false);
         append(&mut ledger).unwrap();
         assert!(matches!(append(&mut ledger), Err(LedgerError::Io { action: "write to", .. })));
         assert_poisoned(&mut ledger);
@@ -439,7 +431,7 @@ mod tests {
 
     #[test]
     fn a_failed_fsync_ends_it_although_the_next_would_succeed() {
-        let (folder, mut ledger) = failing(9, 1);
+        let (folder, mut ledger) = failing(9, true);
         append(&mut ledger).unwrap();
         assert!(matches!(ledger.sync(), Err(LedgerError::Io { action: "sync", .. })));
         assert_poisoned(&mut ledger);
@@ -450,15 +442,16 @@ mod tests {
 
     #[test]
     fn a_full_disk_is_a_failed_write() {
-        let (folder, mut ledger) = failing(9, 0);
+        let (folder, mut ledger) = failing(9, false);
         let full = Segment {
             first: 0,
             path: "/dev/full".into(),
             file: File::options().write(true).open("/dev/full").unwrap(),
             offsets: RwLock::default(),
         };
-        ledger.replace_sink(|_| Box::new(FileSink(Arc::new(full))));
-        match append(&mut ledger) {
+        ledger.replace_sink(|_| Box::new(FileSink::new(Arc::new(full))));
+        append(&mut ledger).unwrap();
+        match ledger.sync() {
             Err(LedgerError::Io { source, .. }) => assert_eq!(source.kind(), io::ErrorKind::StorageFull),
             other => panic!("{other:?}"),
         }
@@ -468,7 +461,7 @@ mod tests {
 
     #[test]
     fn metadata_that_cannot_be_written_ends_it_too() {
-        let (folder, mut ledger) = failing(9, 0);
+        let (folder, mut ledger) = failing(9, false);
         ledger.sync().unwrap();
         ledger.remembered = None;
         ledger.remembered = Remembered::open(folder.path(), Access::ReadOnly).unwrap().0;
@@ -482,7 +475,7 @@ mod tests {
 
     #[test]
     fn a_segment_that_cannot_be_begun_ends_it() {
-        let (folder, mut ledger) = failing(9, 0);
+        let (folder, mut ledger) = failing(9, false);
         ledger.segment_bytes_max = 1;
         // a folder is in the way of the new file
         let in_the_way = folder.path().join("00000000000000000002.segment.tmp");

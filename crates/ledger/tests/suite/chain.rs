@@ -121,11 +121,27 @@ pub(crate) fn check(ledger: &Ledger, numbers: std::ops::Range<u64>) {
 /// The folder as it would be found if the process were killed now: a copy of its files.
 pub(crate) fn image(folder: &Path) -> tempfile::TempDir {
     let copy = new_folder();
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        fs::copy(&path, copy.path().join(path.file_name().unwrap())).unwrap();
-    }
+    copy_files(folder, copy.path(), |_| true);
     copy
+}
+
+/// The folder as it would be found if the machine died in the middle of the sync, all that was to be synced having
+/// reached the disk: the metadata from before.
+pub(crate) fn image_within_sync(folder: &Path, ledger: &mut Ledger) -> tempfile::TempDir {
+    let copy = new_folder();
+    copy_files(folder, copy.path(), |name| name == "metadata.redb");
+    ledger.sync().unwrap();
+    copy_files(folder, copy.path(), |name| name != "metadata.redb");
+    copy
+}
+
+fn copy_files(from: &Path, to: &Path, which: impl Fn(&str) -> bool) {
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        if which(entry.file_name().to_str().unwrap()) {
+            fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+        }
+    }
 }
 
 /// Files with this extension, ascending.

@@ -4,7 +4,7 @@ use std::fs;
 
 use selvedge_ledger::{Ledger, Options};
 
-use crate::chain::{Block, append_synced, edit, files, image, mix, new_folder, open};
+use crate::chain::{Block, append_synced, edit, files, image, image_within_sync, mix, new_folder, open};
 
 const SIZE: usize = 3000;
 const PAGE: usize = 512;
@@ -44,9 +44,10 @@ fn whichever_they_are_the_durable_blocks_stay() {
     let name = files(folder.path(), "segment")[0].clone();
     let synced = fs::metadata(&name).unwrap().len() as usize;
     append_sized(&mut ledger, 8);
+    let whole = image_within_sync(folder.path(), &mut ledger);
     let mut heights = std::collections::BTreeSet::new();
     for round in 0..60 {
-        let copy = image(folder.path());
+        let copy = image(whole.path());
         if round % 2 == 1 {
             // what the records prove must do
             fs::remove_file(copy.path().join("metadata.redb")).unwrap();
@@ -88,7 +89,7 @@ fn a_valid_record_of_a_later_group_proves_the_earlier_durable() {
     append_sized(&mut ledger, 3);
     ledger.sync().unwrap();
     append_sized(&mut ledger, 3);
-    let copy = image(folder.path());
+    let copy = image_within_sync(folder.path(), &mut ledger);
     fs::remove_file(copy.path().join("metadata.redb")).unwrap();
     let record = 100 + SIZE;
     let segment = &files(copy.path(), "segment")[0];

@@ -5,7 +5,7 @@ use std::path::Path;
 use proptest::prelude::*;
 use selvedge_ledger::{Ledger, Options};
 
-use crate::chain::{Block, edit, files, hash_of, image, mix, new_folder};
+use crate::chain::{Block, edit, files, hash_of, image_within_sync, mix, new_folder};
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -116,9 +116,9 @@ impl Model {
                 self.open();
             }
             Step::PowerFailure { seed } => {
-                let copy = image(self.folder.path());
-                // let the process go on in a folder that nobody looks at any more
-                self.ledger = None;
+                let mut ledger = self.ledger.take().unwrap();
+                let copy = image_within_sync(self.folder.path(), &mut ledger);
+                drop(ledger);
                 self.folder = copy;
                 let synced = self.synced_bytes as usize;
                 edit(files(self.folder.path(), "segment").last().unwrap(), |bytes| {

@@ -7,7 +7,8 @@ use std::path::Path;
 use selvedge_ledger::{Access, Ledger, LedgerError, Options};
 
 use crate::chain::{
-    Block, append, append_synced, check, closed_ledger, edit, files, image, new_folder, open, small_segments,
+    Block, append, append_synced, check, closed_ledger, edit, files, image_within_sync, new_folder, open,
+    small_segments,
 };
 
 fn content(folder: &Path) -> BTreeMap<String, Vec<u8>> {
@@ -26,7 +27,7 @@ fn whatever_state_the_ledger_is_in() {
     append_synced(&mut ledger, 25);
     append(&mut ledger, 1);
     // as a kill leaves it: the metadata was not closed
-    let copy = image(folder.path());
+    let copy = image_within_sync(folder.path(), &mut ledger);
     edit(files(copy.path(), "segment").last().unwrap(), |bytes| bytes.truncate(bytes.len() - 1));
     edit(&files(copy.path(), "index")[1], |bytes| bytes[20] ^= 1);
     edit(&files(copy.path(), "index")[2], |bytes| *bytes.last_mut().unwrap() ^= 1);

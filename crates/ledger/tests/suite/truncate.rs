@@ -5,7 +5,8 @@ use std::fs::OpenOptions;
 use selvedge_ledger::{DamageCause, Ledger, Options};
 
 use crate::chain::{
-    append, append_synced, check, closed_ledger, files, image, new_folder, open, small_segments,
+    append, append_synced, check, closed_ledger, files, image, image_within_sync, new_folder, open,
+    small_segments,
 };
 
 /// The end of the last durable group and of the file, when `pending` blocks more are appended and not synced.
@@ -18,7 +19,8 @@ fn with_tail(durable: u64, pending: u64) -> (tempfile::TempDir, u64, u64) {
     let length = || files(folder.path(), "segment")[0].metadata().unwrap().len();
     let begin = length();
     append(&mut ledger, pending);
-    (image(folder.path()), begin, length())
+    let image = image_within_sync(folder.path(), &mut ledger);
+    (image, begin, length())
 }
 
 fn cut(folder: &std::path::Path, length: u64) {
