@@ -42,7 +42,7 @@ const PACKAGES: [(&str, &str); 7] = [
 /// Runs the chore from anywhere in the repository.
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().ok_or("xtask is not in a repository")?;
-    let scratch = tempfile::tempdir_in(root.join("xtask"))?;
+    let scratch = tempfile::tempdir()?;
     let mut files = Files::new();
     messages(root, scratch.path(), &mut files)?;
     services(root, scratch.path(), &mut files)?;

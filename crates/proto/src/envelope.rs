@@ -1,4 +1,17 @@
 //! Reading and writing gossip envelopes without ever re-encoding what was signed.
+//!
+//! ```
+//! use selvedge_proto::envelope::{ContentKind, EnvelopeView, seal_unsigned};
+//! use selvedge_proto::gossip::{Acknowledgement, GossipMessage, gossip_message::Content};
+//!
+//! let ack = Content::Ack(Acknowledgement { error: "no space".into() });
+//! let sent = seal_unsigned(&GossipMessage { nonce: 300, content: Some(ack.clone()), ..Default::default() });
+//!
+//! let received = EnvelopeView::parse(sent)?;
+//! assert_eq!((received.kind(), received.nonce()), (ContentKind::Ack, 300));
+//! assert_eq!(received.message()?.content, Some(ack));
+//! # Ok::<(), selvedge_proto::WireError>(())
+//! ```
 
 mod elements;
 mod keys;

@@ -76,11 +76,12 @@ impl Elements<'_> {
     }
 
     /// A single envelope that stands there more than once: the pieces are merged.
-    fn join(&mut self, mut first: Element) -> Result<Element, WireError> {
+    fn join(&mut self, first: Element) -> Result<Element, WireError> {
+        let mut pieces: Option<Vec<u8>> = None;
         while let Some(next) = self.step()? {
-            first.envelope = [&first.envelope[..], &next.envelope[..]].concat().into();
+            pieces.get_or_insert_with(|| first.envelope.to_vec()).extend_from_slice(&next.envelope);
         }
-        Ok(first)
+        Ok(Element { list: first.list, envelope: pieces.map_or(first.envelope, Bytes::from) })
     }
 }
 
