@@ -13,6 +13,7 @@ mod ids;
 mod input;
 mod limits;
 mod membership;
+mod messages;
 mod output;
 mod peer;
 mod pull;
@@ -25,6 +26,7 @@ pub mod testing;
 mod time;
 mod timers;
 
+pub use channel::{ChannelMember, ChannelView};
 pub use config::{Config, LocalPeer};
 pub use ids::{ChannelId, ConnectionId, Endpoint, MspId, PkiId, Ticket};
 pub use input::{Anchor, ChannelSettings, Command, IdentityClaims, Input, TlsBinding, VerifiedBlock};

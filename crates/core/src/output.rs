@@ -195,6 +195,14 @@ pub enum Event {
         /// Number of blocks in its ledger.
         height: u64,
     },
+    /// A block that the orderer delivered was not kept: the orderer client must read from there again, rather from another
+    /// orderer.
+    DeliveryRefused {
+        /// The channel.
+        channel: ChannelId,
+        /// The lowest number to read again.
+        number: u64,
+    },
     /// A verified block was taken up.
     BlockAccepted {
         /// The channel.

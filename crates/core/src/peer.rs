@@ -1,6 +1,8 @@
 //! The peer: routes inputs to its parts and hands out what they order.
 
 use crate::channel::Channel;
+use crate::channel::macs::Macs;
+use crate::channel::relay::Relay;
 use crate::config::{Config, LocalPeer};
 use crate::connection::Connections;
 use crate::identity::Identities;
@@ -29,6 +31,8 @@ pub struct Peer {
     pub(crate) identities: Identities,
     pub(crate) membership: Membership,
     pub(crate) channels: BTreeMap<ChannelId, Channel>,
+    pub(crate) macs: Macs,
+    pub(crate) relay: Relay,
 }
 
 /// The answer to a ticket.
@@ -50,6 +54,8 @@ impl Peer {
             identities: Identities::default(),
             membership: Membership::default(),
             channels: BTreeMap::new(),
+            macs: Macs::default(),
+            relay: Relay::default(),
         };
         peer.start_identities();
         peer.start_membership();
@@ -73,7 +79,9 @@ impl Peer {
             Input::BlocksRead { ticket, blocks } => self.answer(ticket, Answer::BlocksRead(blocks)),
             Input::Committed { channel, height } => self.on_committed(&channel, height),
             Input::CommitRefused { channel, number } => self.on_commit_refused(&channel, number),
-            Input::BlockDelivered { channel, number, block } => self.on_block_delivered(&channel, number, block),
+            Input::BlockDelivered { channel, number, block } => {
+                self.on_block_delivered(&channel, number, block)
+            }
             Input::Command(Command::ConfigureChannel(settings)) => self.configure_channel(settings),
             Input::Command(Command::LeaveChannel(channel)) => self.leave_channel(&channel),
         }
@@ -114,6 +122,7 @@ impl Peer {
                 }
             }
             ContentKind::DataMsg
+            | ContentKind::LeadershipMsg
             | ContentKind::StateInfo
             | ContentKind::StateSnapshot
             | ContentKind::StateInfoPullReq
@@ -133,6 +142,7 @@ impl Peer {
             Some(Waiting::Identity(waiting)) => self.continue_identity(waiting, answer),
             Some(Waiting::Membership(waiting)) => self.continue_membership(waiting, answer),
             Some(Waiting::Channel(channel, waiting)) => self.continue_channel(&channel, waiting, answer),
+            Some(Waiting::Relay(waiting)) => self.continue_relay(waiting, answer),
             None => {}
         }
     }

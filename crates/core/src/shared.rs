@@ -27,6 +27,7 @@ pub(crate) enum Waiting {
     Identity(identity::Waiting),
     Membership(membership::Waiting),
     Channel(ChannelId, channel::Waiting),
+    Relay(channel::relay::Waiting),
 }
 
 #[derive(Debug)]

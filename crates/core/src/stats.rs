@@ -24,6 +24,10 @@ pub struct Stats {
     pub block_verify_count: u64,
     /// Signatures ordered.
     pub sign_count: u64,
+    /// Leadership messages of others, which this peer takes no part in.
+    pub leadership_ignored_count: u64,
+    /// Pushed messages, counted once for each receiver.
+    pub pushed_count: u64,
     /// Messages refused, by content and reason.
     pub rejected: BTreeMap<(ContentKind, Reject), u64>,
 }

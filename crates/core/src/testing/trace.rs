@@ -179,6 +179,7 @@ fn event(event: &Event, names: &Names) -> String {
         Event::BlockAccepted { channel, number, source } => {
             format!("block {channel} #{number} by {source:?}")
         }
+        Event::DeliveryRefused { channel, number } => format!("delivery refused {channel} #{number}"),
         Event::Rejected { from, kind, reason } => {
             let from = from.map(|from| format!(" from {}", name(&from, names))).unwrap_or_default();
             format!("rejected {kind}{from}: {reason}")
