@@ -1,8 +1,15 @@
 //! The gossip layer of Hyperledger Fabric: a node that joins a real channel.
 
 pub mod config;
+pub mod deliver;
 pub mod devnet;
+mod generated {
+    //! Written by `cargo xtask generate`.
+    #![allow(missing_docs, unreachable_pub, unused_qualifications, clippy::all, clippy::pedantic, clippy::use_self)]
+    pub(crate) mod orderer;
+}
 pub mod logging;
 pub mod metrics;
+pub mod ordering;
 pub mod transport;
 pub mod workers;

@@ -111,7 +111,7 @@ impl Authority {
         let mut params = params(name, self.params.not_before);
         params.distinguished_name.push(DnType::OrganizationalUnitName, role.unit());
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-        self.issue(name, params)
+        self.issue(name, &params)
     }
 
     /// A TLS certificate for server and client. `hosts` are DNS names or addresses.
@@ -127,10 +127,10 @@ impl Authority {
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::KeyEncipherment];
         params.extended_key_usages =
             vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
-        self.issue(name, params)
+        self.issue(name, &params)
     }
 
-    fn issue(&self, name: &str, params: CertificateParams) -> Result<KeyedCertificate, MaterialError> {
+    fn issue(&self, name: &str, params: &CertificateParams) -> Result<KeyedCertificate, MaterialError> {
         let because = |source| MaterialError::Certificate { subject: name.to_owned(), source };
         let key = KeyPair::generate().map_err(because)?;
         let issuer = Issuer::from_params(&self.params, LowS(&self.certificate.key));

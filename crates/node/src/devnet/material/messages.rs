@@ -62,30 +62,3 @@ pub(super) struct RaftOptions {
     #[prost(uint32, tag = "5")]
     pub(super) snapshot_interval_size: u32,
 }
-
-/// What a Raft orderer leaves in a block's metadata; peers do not look at it (spec/07 §4).
-#[derive(Clone, PartialEq, prost::Message)]
-pub(crate) struct RaftBlockMetadata {
-    /// Numbers of the ordering nodes.
-    #[prost(uint64, repeated, tag = "1")]
-    pub(crate) consenter_ids: Vec<u64>,
-    /// The number for the next node that joins.
-    #[prost(uint64, tag = "2")]
-    pub(crate) next_consenter_id: u64,
-    /// Index of the block's entry in the Raft log.
-    #[prost(uint64, tag = "3")]
-    pub(crate) raft_index: u64,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use prost::Message as _;
-
-    #[test]
-    fn block_metadata_is_that_of_the_recorded_channel() {
-        let metadata =
-            RaftBlockMetadata { consenter_ids: vec![1, 2, 3], next_consenter_id: 4, raft_index: 5 };
-        assert_eq!(metadata.encode_to_vec(), [0x0a, 3, 1, 2, 3, 0x10, 4, 0x18, 5]);
-    }
-}

@@ -1,0 +1,73 @@
+//! One connection to one orderer, and the one stream on it.
+
+use super::response::RawCodec;
+use super::{DeliverSettings, EndReason, MESSAGE_BYTES_MAX};
+use crate::transport::{Http2Connection, Transport};
+use bytes::Bytes;
+use futures_util::{FutureExt as _, Stream, StreamExt as _, TryStreamExt as _};
+use rustls::pki_types::CertificateDer;
+use selvedge_msp::OrdererEndpoint;
+use selvedge_proto::common::Envelope;
+use std::pin::Pin;
+use tonic::codegen::http::uri::PathAndQuery;
+use tonic::{Request, Status};
+
+/// Reaches an orderer: name resolution, TCP, TLS, HTTP/2.
+pub(super) async fn connect(
+    endpoint: &OrdererEndpoint,
+    settings: &DeliverSettings,
+    transport: &Transport,
+) -> Result<Http2Connection, EndReason> {
+    let tls = match &settings.tls {
+        None => None,
+        Some(_) if endpoint.tls_roots.is_empty() => return Err(EndReason::NoTlsRoots),
+        Some(tls) => {
+            let roots: Vec<_> =
+                endpoint.tls_roots.iter().map(|root| CertificateDer::from(root.to_vec())).collect();
+            Some(tls.with_roots(&roots).map_err(|error| EndReason::Tls(error.to_string()))?)
+        }
+    };
+    let mut unobserved = |_| {};
+    transport
+        .connect_with(tls.as_ref(), &endpoint.address, settings.connect_timeout, &mut unobserved)
+        .await
+        .map_err(|error| EndReason::Connect { step: error.step(), reason: error.to_string() })
+}
+
+/// Responses as they come.
+pub(super) struct Responses {
+    stream: Pin<Box<dyn Stream<Item = Result<Bytes, Status>> + Send>>,
+    connection: Http2Connection,
+}
+
+impl Responses {
+    /// Sends the request. An orderer answers nothing, not even headers, until it has a first block to send; so this does not
+    /// wait for the stream to open.
+    pub(super) fn of(connection: Http2Connection, request: Envelope) -> Self {
+        let mut grpc =
+            tonic::client::Grpc::new(connection.clone()).max_decoding_message_size(MESSAGE_BYTES_MAX);
+        let opening = async move {
+            grpc.ready().await.map_err(|error| Status::unavailable(error.to_string()))?;
+            let path = PathAndQuery::from_static("/orderer.AtomicBroadcast/Deliver");
+            // the sending side stays open: an orderer takes its end for the end of the session
+            let requests = tokio_stream::once(request).chain(futures_util::stream::pending());
+            let response = grpc.streaming(Request::new(requests), path, RawCodec).await?;
+            Ok::<_, Status>(response.into_inner())
+        };
+        Self { stream: opening.into_stream().try_flatten().boxed(), connection }
+    }
+
+    /// The next message. Nothing is lost if this is dropped before it resolves.
+    pub(super) async fn next(&mut self) -> Result<Bytes, EndReason> {
+        let status = match self.stream.next().await {
+            Some(Ok(message)) => return Ok(message),
+            Some(Err(status)) => status,
+            None => return Err(EndReason::StreamEnded),
+        };
+        // with TLS 1.3 an orderer refuses a client's certificate only after the handshake
+        Err(match self.connection.tls_failure() {
+            Some(failure) => EndReason::Tls(failure.to_string()),
+            None => EndReason::Grpc { code: status.code(), message: status.message().to_owned() },
+        })
+    }
+}

@@ -1,0 +1,36 @@
+//! The orderer client: blocks of a channel from the ordering service, `AtomicBroadcast.Deliver` (spec/07 §12, §13).
+//!
+//! A [`DeliverClient`] asks one orderer for every block from a number on, and hands the blocks on as they came, byte for
+//! byte, in order. Whatever ends the stream, it goes on at another orderer after a short pause, and never ends for good:
+//! an idle channel, a dead orderer, a refused block or an empty list of orderers are all passing states.
+//!
+//! It checks the order of the blocks, no more. Verifying them is the receiver's business; a block that does not verify is
+//! reported with [`DeliverHandle::refuse`], and asked for again elsewhere.
+//!
+//! Channels of consensus type `BFT` are served the same way, going round the orderers on failure. An orderer that
+//! withholds blocks without ending the stream is not found out (spec/07 §13.3).
+
+mod backoff;
+mod client;
+mod connection;
+mod end_reason;
+mod endpoints;
+mod response;
+mod seek;
+mod settings;
+mod state;
+
+pub use backoff::BackOff;
+pub use client::{DeliverClient, DeliverHandle, DeliveredBlock};
+pub use end_reason::EndReason;
+pub use endpoints::{EndpointOverride, apply_overrides, load_overrides};
+pub use seek::{SeekRequest, seek_envelope, seek_info};
+pub use selvedge_msp::OrdererEndpoint;
+pub use settings::DeliverSettings;
+pub use state::{DeliverState, Phase};
+
+/// Largest message accepted, as Fabric's peers and orderers have it (spec/07 §12.2).
+pub(crate) const MESSAGE_BYTES_MAX: usize = 100 << 20;
+
+/// The name of Fabric's logger for this part.
+const LOGGER: &str = "peer.blocksprovider";

@@ -1,0 +1,3 @@
+mod broadcast;
+mod chain;
+mod deliver;
