@@ -201,7 +201,7 @@ mod tests {
         for _ in 0..1000 {
             sum += results.recv().await.unwrap();
         }
-        assert_eq!(sum, (0..1000).map(|number| number * number).sum());
+        assert_eq!(sum, (0..1000).map(|number| number * number).sum::<u64>());
         assert_eq!(workers.outstanding(), 0);
         workers.stop();
         assert_eq!(results.recv().await, None);

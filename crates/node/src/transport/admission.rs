@@ -126,7 +126,8 @@ mod tests {
         drop(admission.admit(first).unwrap());
         drop((two, three, four));
         assert_eq!(stats.connections_open.value(), 0);
-        assert!(admission.counts().by_address.is_empty());
-        assert_eq!((admission.counts().connections, admission.counts().setups), (0, 0));
+        let counts = admission.counts();
+        assert!(counts.by_address.is_empty());
+        assert_eq!((counts.connections, counts.setups), (0, 0));
     }
 }
