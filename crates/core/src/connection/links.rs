@@ -89,7 +89,9 @@ impl Links {
         if self.open.len() < 2 {
             return Settlement::default();
         }
-        let Some(survivor) = self.survivor(settling, me_first) else { return Settlement::default() };
+        let Some((survivor, is_tie)) = self.survivor(settling, me_first) else {
+            return Settlement::default();
+        };
         if survivor != self.preferred {
             self.prefer(survivor, now);
             return Settlement { retired: Vec::new(), again: true };
@@ -100,23 +102,24 @@ impl Links {
             return Settlement { retired: Vec::new(), again: true };
         }
         let newest_accepted = self.newest(false).map(|link| link.connection);
-        let is_retired =
-            |it: &ConnectionId| *it != survivor && (it.is_dialed() || Some(*it) != newest_accepted);
+        let is_retired = |it: &ConnectionId| {
+            *it != survivor && if it.is_dialed() { is_tie } else { Some(*it) != newest_accepted }
+        };
         let retired: Vec<_> = self.connections().filter(is_retired).collect();
         Settlement { again: self.open.len() - retired.len() > 1, retired }
     }
 
-    /// The one that survives, by rule 5.
-    fn survivor(&self, settling: Duration, me_first: bool) -> Option<ConnectionId> {
+    /// The one that survives, by rule 5, and whether it does so by PKI-ID.
+    fn survivor(&self, settling: Duration, me_first: bool) -> Option<(ConnectionId, bool)> {
         let newest = self.open.last()?;
         let (Some(mine), Some(theirs)) = (self.newest(true), self.newest(false)) else {
-            return Some(newest.connection);
+            return Some((newest.connection, false));
         };
         let apart = mine.opened.since(theirs.opened).max(theirs.opened.since(mine.opened));
         Some(match (apart < settling, me_first) {
-            (false, _) => newest.connection,
-            (true, true) => mine.connection,
-            (true, false) => theirs.connection,
+            (false, _) => (newest.connection, false),
+            (true, true) => (mine.connection, true),
+            (true, false) => (theirs.connection, true),
         })
     }
 

@@ -20,14 +20,19 @@
 //!
 //! 5. Of two connections that were opened within one settling time, one by each side, the dial of the smaller PKI-ID
 //!    survives; of others the newest. The survivor becomes preferred.
-//! 6. After another settling time, if the peer sent anything on the survivor meanwhile, a node closes what it dialled
-//!    itself of the rest, and of several dialled by the peer all but the newest. If the peer sent nothing, both
-//!    connections stay: the two sides may disagree about rule 5, and then each sends where the other reads.
+//! 6. After another settling time, if the peer sent anything on the survivor meanwhile, a node closes its own dial that
+//!    lost to one of the peer by rule 5, and of several connections dialled by the peer all but the newest. If the peer
+//!    sent nothing, all stay: the two sides may disagree about rule 5, and then each sends where the other reads.
+//!
+//! An own dial that is merely old is left to end by itself: if a Go peer still served it, its end would make the Go peer
+//! close the successor, too.
 
 mod handshake;
 mod links;
 mod open;
 mod sending;
+#[cfg(test)]
+mod tests;
 
 use crate::ids::{ConnectionId, Endpoint, MspId, PkiId};
 use crate::input::{IdentityClaims, TlsBinding};

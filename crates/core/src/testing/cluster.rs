@@ -3,13 +3,15 @@
 use super::node::{Ledger, Node, NodeId};
 use super::{crypto, messages, trace};
 use crate::config::Config;
-use crate::ids::{ChannelId, ConnectionId, Endpoint, PkiId};
+use crate::ids::{ChannelId, ConnectionId, PkiId};
 use crate::input::{Anchor, ChannelSettings, Command, Input, VerifiedBlock};
 use crate::output::{CloseReason, Event, Output, Signed};
 use crate::peer::Peer;
+use crate::reject::Reject;
 use crate::time::{Instant, WallTime};
 use bytes::Bytes;
 use core::time::Duration;
+use selvedge_proto::envelope::ContentKind;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Wall-clock time at the start of every cluster.
@@ -208,6 +210,14 @@ impl Cluster {
         self.nodes[node.0].peer.as_ref().expect("a peer that runs")
     }
 
+    /// Does something with the peer of a running node, and carries out what it orders.
+    #[cfg(test)]
+    pub(crate) fn with_peer<T>(&mut self, node: NodeId, act: impl FnOnce(&mut Peer) -> T) -> T {
+        let result = act(self.nodes[node.0].peer.as_mut().expect("a peer that runs"));
+        self.drain(node);
+        result
+    }
+
     /// Whether a node runs.
     pub fn runs(&self, node: NodeId) -> bool {
         self.nodes[node.0].running
@@ -236,6 +246,15 @@ impl Cluster {
     /// What a node's peer reported, from its first start on.
     pub fn events(&self, node: NodeId) -> &[Event] {
         &self.nodes[node.0].events
+    }
+
+    /// What a node refused, of what kind and why, from its first start on; not what it knew already.
+    pub fn rejections(&self, node: NodeId) -> Vec<(ContentKind, Reject)> {
+        let rejection = |event: &Event| match event {
+            Event::Rejected { kind, reason, .. } => Some((*kind, *reason)),
+            _ => None,
+        };
+        self.events(node).iter().filter_map(rejection).collect()
     }
 
     /// Which connections a node closed, and why.

@@ -4,7 +4,7 @@ use super::cluster::{Cluster, Link, UnderWay, What};
 use super::node::{End, NodeId};
 use crate::ids::{ConnectionId, Endpoint};
 use crate::input::Input;
-use crate::time::{Instant, WallTime};
+use crate::time::WallTime;
 use bytes::Bytes;
 use core::time::Duration;
 

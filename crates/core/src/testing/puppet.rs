@@ -38,6 +38,13 @@ impl Cluster {
         connection
     }
 
+    /// As [`puppet_dial`](Self::puppet_dial), and waits until both sides are authenticated.
+    pub fn puppet_connect(&mut self, puppet: NodeId, target: NodeId) -> ConnectionId {
+        let connection = self.puppet_dial(puppet, target);
+        self.run_for(core::time::Duration::from_millis(10));
+        connection
+    }
+
     /// A puppet sends an envelope.
     ///
     /// # Panics
@@ -50,6 +57,11 @@ impl Cluster {
     /// A puppet ends a connection.
     pub fn puppet_close(&mut self, puppet: NodeId, connection: ConnectionId) {
         self.hang_up(puppet, connection, "closed");
+        self.nodes[puppet.0].connections.remove(&connection);
+    }
+
+    /// A puppet loses a connection without the other end's being told, as a restarted machine does.
+    pub fn puppet_forget(&mut self, puppet: NodeId, connection: ConnectionId) {
         self.nodes[puppet.0].connections.remove(&connection);
     }
 

@@ -1,0 +1,4 @@
+//! Channels among several peers: one behaviour a file.
+
+mod common;
+mod push;
