@@ -1,2 +1,51 @@
 //! The selvedge program.
-fn main() {}
+
+mod channel;
+mod devnet;
+mod failure;
+mod ledger;
+mod node;
+
+use clap::{Parser, Subcommand};
+use failure::Failure;
+use std::process::ExitCode;
+
+/// The gossip layer of Hyperledger Fabric: joins a real channel beside Go peers, and keeps a verified copy of it.
+#[derive(Parser, Debug)]
+#[command(name = "selvedge", version, arg_required_else_help = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Run a node
+    #[command(subcommand)]
+    Node(node::Command),
+    /// Join a channel, and ask a running node about its channels
+    #[command(subcommand)]
+    Channel(channel::Command),
+    /// Verify, import and export the ledger of a stopped node
+    #[command(subcommand)]
+    Ledger(ledger::Command),
+    /// Run a small network with its own ordering source on this machine
+    Devnet(devnet::Arguments),
+}
+
+fn main() -> ExitCode {
+    let outcome = match Arguments::parse().command {
+        Command::Node(command) => node::run(&command),
+        Command::Channel(command) => channel::run(&command),
+        Command::Ledger(command) => ledger::run(&command),
+        Command::Devnet(arguments) => devnet::run(&arguments),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Told) => ExitCode::FAILURE,
+        Err(failure) => {
+            eprintln!("error: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,5 +1,6 @@
 //! The gossip layer of Hyperledger Fabric: a node that joins a real channel.
 
+pub mod chain;
 pub mod config;
 pub mod deliver;
 pub mod devnet;
@@ -10,6 +11,8 @@ mod generated {
 }
 pub mod logging;
 pub mod metrics;
+pub mod node;
+pub mod operations;
 pub mod ordering;
 pub mod transport;
 pub mod workers;

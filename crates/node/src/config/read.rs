@@ -341,8 +341,17 @@ fn operations(layers: &mut Layers) -> OperationsSettings {
         for (key, _) in pair.iter().filter(|(_, file)| file.is_none()) {
             layers.refuse_absent(key);
         }
-        if tls.client_auth_required && tls.client_root_ca_files.is_empty() {
-            layers.refuse("operations.tls.clientAuthRequired", "needs operations.tls.clientRootCAs.files");
+        match (tls.client_root_ca_files.is_empty(), tls.client_auth_required) {
+            (true, true) => {
+                layers
+                    .refuse("operations.tls.clientAuthRequired", "needs operations.tls.clientRootCAs.files");
+            }
+            (true, false) => {
+                let message = "is on without operations.tls.clientRootCAs.files: nobody can prove who may read /metrics and \
+                               /logspec";
+                layers.warn("operations.tls.enabled", message);
+            }
+            (false, _) => {}
         }
     }
     OperationsSettings { listen_address, tls }

@@ -50,7 +50,7 @@ fn from_nanos(nanos: u128) -> Option<Duration> {
     (nanos <= DURATION_MAX_NANOS).then(|| u64::try_from(nanos).ok().map(Duration::from_nanos)).flatten()
 }
 
-fn parse_duration(text: &str) -> Option<Duration> {
+pub(super) fn parse_duration(text: &str) -> Option<Duration> {
     let mut rest = text.strip_prefix('+').unwrap_or(text);
     if !rest.contains(is_unit_letter) {
         let (nanos, rest) = quantity(rest, 1)?;

@@ -48,7 +48,7 @@ fn wait_sequence(context: &Context, network: &Network, sequence: u64) -> Outcome
         let mut command = Command::new(&context.program);
         command.args(["channel", "getinfo", "-c", CHANNEL, "--json"]);
         command.env("FABRIC_CFG_PATH", network.folder().join(SELVEDGE.short_name()));
-        Ok(run_command(&mut command)?.contains(&format!("\"sequence\":{sequence}")).then_some(()))
+        Ok(run_command(&mut command)?.contains(&format!("\"configSequence\":{sequence},")).then_some(()))
     })
 }
 

@@ -1,0 +1,278 @@
+//! `selvedge ledger`: the ledger of a stopped node.
+
+use crate::failure::Failure;
+use bytes::Bytes;
+use clap::{Args, Subcommand};
+use indicatif::{ProgressBar, ProgressStyle};
+use selvedge::chain::Chain;
+use selvedge::config::NodeConfig;
+use selvedge::node::{ChannelFolder, create_channel_folder, joined_channels, open_channel_folder};
+use selvedge_ledger::{Access, Options};
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+
+/// Verify, import and export the ledger of a stopped node.
+#[derive(Subcommand, Debug)]
+pub(crate) enum Command {
+    /// Verify the whole chain: links, data hashes, the orderers' signatures, configuration by configuration
+    #[command(after_help = "Examples:
+  selvedge ledger verify
+  selvedge ledger verify --data /var/hyperledger/production/selvedge --channel mychannel")]
+    Verify {
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Take blocks from files, one common.Block each, as `peer channel fetch` writes them
+    #[command(after_help = "Example (a new channel begins with its block 0):
+  selvedge ledger import --data ./data blocks/*.block")]
+    Import {
+        /// The files, in any order; their blocks must follow what is there without a gap
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Write blocks to files DIR/NUMBER.block, one common.Block each, as stored
+    #[command(after_help = "Example:
+  selvedge ledger export ./blocks --from 100 --to 199")]
+    Export {
+        /// The folder; made if it is not there
+        #[arg(value_name = "DIR")]
+        folder: PathBuf,
+        /// First block
+        #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+        from: u64,
+        /// Last block; otherwise the last there is
+        #[arg(long, value_name = "NUMBER")]
+        to: Option<u64>,
+        #[command(flatten)]
+        place: Place,
+    },
+}
+
+/// Where the ledger lies.
+#[derive(Args, Debug)]
+pub(crate) struct Place {
+    /// The node's data folder; otherwise `selvedge` in the folder peer.fileSystemPath of core.yaml
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// The core.yaml; otherwise found as by `selvedge node start`
+    #[arg(long, value_name = "FILE", conflicts_with = "data")]
+    config: Option<PathBuf>,
+    /// The channel, where the folder holds several
+    #[arg(long, short, value_name = "CHANNEL")]
+    channel: Option<String>,
+}
+
+impl Place {
+    fn data(&self) -> Result<PathBuf, Failure> {
+        match &self.data {
+            Some(data) => Ok(data.clone()),
+            None => Ok(selvedge::node::data_folder(&NodeConfig::load(self.config.as_deref())?)),
+        }
+    }
+
+    /// The channel named, or the only one there is.
+    fn channel(&self, data: &Path) -> Result<String, Failure> {
+        let present = joined_channels(data)?;
+        match (&self.channel, present.as_slice()) {
+            (Some(channel), _) if present.contains(channel) => Ok(channel.clone()),
+            (Some(channel), _) => Err(Failure::because(format!(
+                "{} has no channel {channel}, but: {}",
+                data.display(),
+                listed(&present)
+            ))),
+            (None, [only]) => Ok(only.clone()),
+            (None, []) => Err(Failure::because(format!(
+                "{} holds no channel: name the node's data folder with --data, or join a channel first",
+                data.display()
+            ))),
+            (None, _) => Err(Failure::because(format!(
+                "{} holds several channels: name one with --channel: {}",
+                data.display(),
+                listed(&present)
+            ))),
+        }
+    }
+}
+
+fn listed(channels: &[String]) -> String {
+    if channels.is_empty() { "none".to_owned() } else { channels.join(", ") }
+}
+
+pub(crate) fn run(command: &Command) -> Result<(), Failure> {
+    match command {
+        Command::Verify { place } => verify(place),
+        Command::Import { files, place } => import(files, place),
+        Command::Export { folder, from, to, place } => export(folder, *from, *to, place),
+    }
+}
+
+fn progress(length: u64, what: &'static str) -> ProgressBar {
+    if !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} blocks, {per_sec}, {eta} left");
+    let bar = ProgressBar::new(length).with_message(what);
+    // the template is ours; if it were wrong the plain bar would do
+    if let Ok(style) = style { bar.with_style(style) } else { bar }
+}
+
+/// Opens without changing anything, and refuses a folder that a node has open.
+fn open(place: &Place, access: Access) -> Result<(PathBuf, ChannelFolder), Failure> {
+    let data = place.data()?;
+    let channel = place.channel(&data)?;
+    let folder = open_channel_folder(&data, &channel, &Options { access, ..Options::default() })?;
+    Ok((data, folder))
+}
+
+fn verify(place: &Place) -> Result<(), Failure> {
+    let (_, ChannelFolder { ledger, .. }) = open(place, Access::ReadOnly)?;
+    let (first, height) = (ledger.first_number(), ledger.height());
+    let reader = ledger.reader();
+    let at = |number: u64| {
+        move |error: selvedge_ledger::ReadError| Failure::because(format!("block {number}: {error}"))
+    };
+    if first > 0 {
+        return Err(Failure::because(format!(
+            "blocks below {first} were pruned: the chain cannot be verified from its genesis block"
+        )));
+    }
+    let bar = progress(height, "verifying");
+    let genesis = reader.read(0).map_err(at(0))?.ok_or_else(|| Failure::because("the ledger is empty"))?;
+    let (mut chain, _) =
+        Chain::genesis(&genesis).map_err(|error| Failure::because(format!("block 0: {error}")))?;
+    let (mut configurations, mut bytes) = (1_u64, genesis.len());
+    for (number, block) in (1..height).zip(reader.iter_from(1)) {
+        let block = block.map_err(at(number))?;
+        let checked = chain
+            .check(&block.bytes, None)
+            .map_err(|error| Failure::because(format!("block {number}: {error}")))?;
+        configurations += u64::from(checked.next_bundle().is_some());
+        bytes += block.bytes.len();
+        chain.advance(&checked);
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    if chain.height() != height {
+        return Err(Failure::because(format!(
+            "the ledger ends at block {} and should have {height}",
+            chain.height()
+        )));
+    }
+    println!(
+        "{}: {height} blocks verified, {configurations} configurations, {bytes} bytes, last hash {}",
+        chain.bundle().channel_id(),
+        chain
+            .last_hash()
+            .map_or_else(String::new, |hash| hash.iter().map(|byte| format!("{byte:02x}")).collect())
+    );
+    Ok(())
+}
+
+fn import(files: &[PathBuf], place: &Place) -> Result<(), Failure> {
+    let data = place.data()?;
+    let mut blocks = files.iter().map(|file| read_block(file)).collect::<Result<Vec<_>, _>>()?;
+    blocks.sort_by_key(|block| block.number);
+    let mut blocks = blocks.into_iter();
+    let Some(first) = blocks.next() else { return Ok(()) };
+    let channel = place.channel.clone().unwrap_or_else(|| first.channel.clone());
+    if channel != first.channel {
+        return Err(Failure::because(format!("{} is of channel {}", first.file.display(), first.channel)));
+    }
+    let bar = progress(files.len() as u64, "importing");
+    let present = joined_channels(&data)?.contains(&channel);
+    let (folder, mut rest) = if present {
+        (open_channel_folder(&data, &channel, &Options::default())?, vec![first])
+    } else if first.number == 0 {
+        (create_channel_folder(&data, &first.bytes, &Options::default())?, Vec::new())
+    } else {
+        return Err(Failure::because(format!(
+            "{} has no channel {channel} yet, and a new one begins with block 0; the lowest here is block {} ({})",
+            data.display(),
+            first.number,
+            first.file.display()
+        )));
+    };
+    let ChannelFolder { mut ledger, mut chain } = folder;
+    rest.extend(blocks);
+    let mut imported = u64::from(!present);
+    for block in rest {
+        let refused = |reason: String| {
+            Failure::because(format!("block {} ({}): {reason}", block.number, block.file.display()))
+        };
+        if block.number < chain.height() {
+            let stored = ledger.reader().read(block.number).map_err(|error| refused(error.to_string()))?;
+            if stored.is_some_and(|stored| stored != block.bytes) {
+                tracing_note(&block);
+            }
+            continue;
+        }
+        if block.number > chain.height() {
+            return Err(refused(format!("block {} is missing before it", chain.height())));
+        }
+        let checked = chain.check(&block.bytes, None).map_err(|error| refused(error.to_string()))?;
+        ledger.append(checked.as_new_block()).map_err(|error| refused(error.to_string()))?;
+        chain.advance(&checked);
+        imported += 1;
+        if imported.is_multiple_of(256) {
+            ledger.sync()?;
+        }
+        bar.inc(1);
+    }
+    let durable = ledger.close()?;
+    bar.finish_and_clear();
+    println!("{channel}: {imported} blocks imported and verified, height {}", durable.height);
+    Ok(())
+}
+
+/// A block that is there already under the same number, with other bytes, may be another orderer's copy; it is not taken.
+fn tracing_note(block: &BlockFile) {
+    eprintln!(
+        "note: {} differs from the block {} that is stored, which is kept",
+        block.file.display(),
+        block.number
+    );
+}
+
+struct BlockFile {
+    file: PathBuf,
+    number: u64,
+    channel: String,
+    bytes: Bytes,
+}
+
+fn read_block(file: &Path) -> Result<BlockFile, Failure> {
+    let refused = |reason: String| Failure::because(format!("{}: {reason}", file.display()));
+    let bytes = Bytes::from(std::fs::read(file).map_err(|error| refused(error.to_string()))?);
+    let block = selvedge_proto::decode::<selvedge_proto::common::Block>(bytes.clone())
+        .map_err(|error| refused(format!("not a block: {error}")))?;
+    let number = block.header.as_ref().ok_or_else(|| refused("a block without header".to_owned()))?.number;
+    let channel = selvedge_proto::block::channel_id(&block).map_err(|error| refused(error.to_string()))?;
+    Ok(BlockFile { file: file.to_owned(), number, channel, bytes })
+}
+
+fn export(folder: &Path, from: u64, to: Option<u64>, place: &Place) -> Result<(), Failure> {
+    let (_, ChannelFolder { ledger, .. }) = open(place, Access::ReadOnly)?;
+    let end = to.map_or(ledger.height(), |to| to.saturating_add(1).min(ledger.height()));
+    if from < ledger.first_number() || from >= end {
+        return Err(Failure::because(format!(
+            "there are blocks {} to {}: nothing to export from {from}",
+            ledger.first_number(),
+            ledger.height().saturating_sub(1)
+        )));
+    }
+    std::fs::create_dir_all(folder)
+        .map_err(|error| Failure::because(format!("{}: {error}", folder.display())))?;
+    let bar = progress(end - from, "exporting");
+    for (number, block) in (from..end).zip(ledger.reader().iter_from(from)) {
+        let block = block.map_err(|error| Failure::because(format!("block {number}: {error}")))?;
+        let file = folder.join(format!("{number:06}.block"));
+        std::fs::write(&file, &block.bytes)
+            .map_err(|error| Failure::because(format!("{}: {error}", file.display())))?;
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    println!("blocks {from} to {} written to {}", end - 1, folder.display());
+    Ok(())
+}

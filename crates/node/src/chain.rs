@@ -1,0 +1,186 @@
+//! The chain of a channel: which block may come next, and under which configuration.
+//!
+//! One set of rules for blocks that arrive (the committer), that are read back (`ledger verify`) and that come from files
+//! (`ledger import`): number, previous hash, data hash, well-formedness, the orderers' signatures under the configuration
+//! in force at that block (spec/07 §6), and what a configuration block changes (spec/07 §10).
+
+use bytes::Bytes;
+use selvedge_ledger::NewBlock;
+use selvedge_msp::{ChannelBundle, ConfigError, Followed};
+use selvedge_proto::{block, common};
+use std::sync::Arc;
+
+/// Where a channel's chain stands.
+#[derive(Clone, Debug)]
+pub struct Chain {
+    bundle: Arc<ChannelBundle>,
+    height: u64,
+    last_hash: Option<[u8; 32]>,
+}
+
+/// A block that may be appended.
+#[derive(Clone, Debug)]
+pub struct CheckedBlock {
+    bytes: Bytes,
+    number: u64,
+    header_hash: [u8; 32],
+    previous_hash: Bytes,
+    next_bundle: Option<Arc<ChannelBundle>>,
+}
+
+/// Why a block is not the next of its chain.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ChainError {
+    /// The bytes are no block.
+    #[error("not a block: {0}")]
+    Unparsable(selvedge_proto::WireError),
+    /// The first block of a chain must be block 0 and have no previous hash (spec/07 §17).
+    #[error("not a genesis block: it has number {number} and {previous_hash_bytes} bytes of previous hash")]
+    NotGenesis {
+        /// The number in its header.
+        number: u64,
+        /// Length of its previous hash.
+        previous_hash_bytes: usize,
+    },
+    /// The header's previous hash is not the hash of the last block.
+    #[error("previous hash {given} is not the hash {expected} of the block before")]
+    WrongLink {
+        /// Hash of the last block, in hex.
+        expected: String,
+        /// What the header says, in hex.
+        given: String,
+    },
+    /// Header, data or signatures are wrong under the configuration in force.
+    #[error("{0}")]
+    Invalid(selvedge_msp::BlockError),
+    /// It carries a configuration that cannot follow the present one.
+    #[error("configuration: {0}")]
+    Config(ConfigError),
+}
+
+impl Chain {
+    /// Starts a chain with its genesis block, which is trusted as given.
+    pub fn genesis(bytes: &Bytes) -> Result<(Self, CheckedBlock), ChainError> {
+        let block = decode(bytes)?;
+        let header = block::check_header(&block, 0).map_err(|_| not_genesis(&block))?;
+        if !header.previous_hash.is_empty() {
+            return Err(not_genesis(&block));
+        }
+        block::check_data(&block).map_err(|error| ChainError::Invalid(error.into()))?;
+        let bundle = Arc::new(ChannelBundle::from_config_block(&block).map_err(ChainError::Config)?);
+        let checked = CheckedBlock::new(bytes, header, Some(Arc::clone(&bundle)));
+        let chain = Self { bundle, height: 1, last_hash: Some(checked.header_hash) };
+        Ok((chain, checked))
+    }
+
+    /// Goes on with a chain: `bundle` is the configuration in force after its last block.
+    pub const fn resume(bundle: Arc<ChannelBundle>, height: u64, last_hash: Option<[u8; 32]>) -> Self {
+        Self { bundle, height, last_hash }
+    }
+
+    /// The configuration in force for the next block.
+    pub const fn bundle(&self) -> &Arc<ChannelBundle> {
+        &self.bundle
+    }
+
+    /// Number of blocks, which is the number of the next one.
+    pub const fn height(&self) -> u64 {
+        self.height
+    }
+
+    /// Header hash of the last block.
+    pub const fn last_hash(&self) -> Option<[u8; 32]> {
+        self.last_hash
+    }
+
+    /// Checks that `bytes` are the next block.
+    ///
+    /// `verified_under` names the configuration sequence under which header, data and signatures were verified before; they are
+    /// verified again only if another configuration is in force now. The link to the block before is always checked.
+    pub fn check(&self, bytes: &Bytes, verified_under: Option<u64>) -> Result<CheckedBlock, ChainError> {
+        let block = decode(bytes)?;
+        if verified_under != Some(self.bundle.sequence()) {
+            self.bundle.verify_block(self.height, &block).map_err(ChainError::Invalid)?;
+        }
+        let header =
+            block::check_header(&block, self.height).map_err(|error| ChainError::Invalid(error.into()))?;
+        if let Some(last_hash) = &self.last_hash
+            && header.previous_hash[..] != last_hash[..]
+        {
+            return Err(ChainError::WrongLink {
+                expected: hex(last_hash),
+                given: hex(&header.previous_hash),
+            });
+        }
+        let next_bundle = if block::is_config_block(&block) {
+            match self.bundle.follow(&block).map_err(ChainError::Config)? {
+                Followed::New(bundle) => Some(Arc::from(bundle)),
+                Followed::NotConfig | Followed::Flagged { .. } => None,
+            }
+        } else {
+            None
+        };
+        Ok(CheckedBlock::new(bytes, header, next_bundle))
+    }
+
+    /// Takes a checked block as the last of the chain.
+    pub fn advance(&mut self, block: &CheckedBlock) {
+        debug_assert_eq!(block.number, self.height);
+        self.height = block.number + 1;
+        self.last_hash = Some(block.header_hash);
+        if let Some(bundle) = &block.next_bundle {
+            self.bundle = Arc::clone(bundle);
+        }
+    }
+}
+
+impl CheckedBlock {
+    fn new(bytes: &Bytes, header: &common::BlockHeader, next_bundle: Option<Arc<ChannelBundle>>) -> Self {
+        Self {
+            bytes: bytes.clone(),
+            number: header.number,
+            header_hash: block::header_hash(header),
+            previous_hash: header.previous_hash.clone(),
+            next_bundle,
+        }
+    }
+
+    /// Its number.
+    pub const fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// The configuration it puts in force, if any.
+    pub const fn next_bundle(&self) -> Option<&Arc<ChannelBundle>> {
+        self.next_bundle.as_ref()
+    }
+
+    /// As the ledger takes it.
+    pub fn as_new_block(&self) -> NewBlock<'_> {
+        NewBlock {
+            number: self.number,
+            header_hash: self.header_hash,
+            previous_hash: &self.previous_hash,
+            // a configuration that was flagged invalid is in the chain but never in force
+            is_config: self.next_bundle.is_some(),
+            bytes: &self.bytes,
+        }
+    }
+}
+
+fn decode(bytes: &Bytes) -> Result<common::Block, ChainError> {
+    selvedge_proto::decode::<common::Block>(bytes.clone()).map_err(ChainError::Unparsable)
+}
+
+fn not_genesis(block: &common::Block) -> ChainError {
+    let header = block.header.as_ref();
+    ChainError::NotGenesis {
+        number: header.map_or(0, |header| header.number),
+        previous_hash_bytes: header.map_or(0, |header| header.previous_hash.len()),
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,180 @@
+//! Doing what the core orders.
+
+use super::NodeEvent;
+use super::checks;
+use super::checks::Checked;
+use super::committer::Order;
+use super::driver::Driver;
+use crate::workers::Lane;
+use selvedge_core::{ChannelId, CloseReason, ConnectionId, Event, Input, Output, Reject};
+use std::sync::Arc;
+use tonic::Status;
+
+impl Driver {
+    /// Does one thing the core ordered, or starts it.
+    pub(super) fn execute(&mut self, output: Output) {
+        match output {
+            Output::Dial { connection, endpoint } => {
+                let timeout = self.settings.gossip.dial_timeout;
+                let dial = self.transport.dial(connection, &endpoint, timeout);
+                self.dials.insert(connection, dial);
+            }
+            Output::Send { connection, envelope, priority } => {
+                if let Some(connection) = self.connections.get(&connection) {
+                    let _ = connection.push(envelope, priority);
+                }
+            }
+            Output::Close { connection, reason } => self.close(connection, reason),
+            Output::Sign { ticket, message } => {
+                let signer = self.settings.local.signer().clone();
+                let failed = Input::Signed { ticket, signature: None };
+                self.submit(Lane::Urgent, failed, move || checks::sign(&signer, ticket, &message));
+            }
+            Output::CheckIdentity { ticket, identity } => {
+                let verifier = Arc::clone(&self.verifier);
+                let failed = Input::IdentityChecked { ticket, claims: None };
+                self.submit(Lane::Urgent, failed, move || {
+                    checks::check_identity(&verifier, ticket, &identity)
+                });
+            }
+            Output::Verify { ticket, identity, signed, secret, readers_of } => {
+                let verifier = Arc::clone(&self.verifier);
+                let failed = Input::Verified { ticket, ok: false };
+                self.submit(Lane::Bulk, failed, move || {
+                    checks::verify(
+                        &verifier,
+                        ticket,
+                        &identity,
+                        &signed,
+                        secret.as_ref(),
+                        readers_of.as_ref(),
+                    )
+                });
+            }
+            Output::VerifyBlock { ticket, channel, number, block } => {
+                let verifier = Arc::clone(&self.verifier);
+                let failed = Input::BlockVerified { ticket, block: None };
+                self.submit(Lane::Bulk, failed, move || {
+                    checks::verify_block(&verifier, ticket, &channel, number, &block)
+                });
+            }
+            Output::ReadBlocks { ticket, channel, first, last, bytes_max } => {
+                self.read_blocks(ticket, &channel, first, last, bytes_max);
+            }
+            Output::Commit { channel, number, block } => {
+                if let Some(joined) = self.channels.get_mut(&channel) {
+                    let verified_under = joined.verified_under.remove(&number);
+                    joined.committer.order(Order::Append { number, bytes: block, verified_under });
+                }
+            }
+            Output::HoldDelivery { channel, hold } => {
+                if let Some(delivery) =
+                    self.channels.get(&channel).and_then(|joined| joined.delivery.as_ref())
+                {
+                    delivery.hold.send_replace(hold);
+                }
+            }
+            Output::Event(event) => self.on_event(event),
+        }
+    }
+
+    fn submit(&self, lane: Lane, failed: Input, work: impl FnOnce() -> Checked + Send + 'static) {
+        // the core bounds what is outstanding, far below what the workers take
+        if self.workers.submit(lane, failed.into(), work).is_err() {
+            tracing::error!(target: "gossip.gossip", "too many checks are waiting: one is dropped");
+        }
+    }
+
+    fn read_blocks(
+        &self,
+        ticket: selvedge_core::Ticket,
+        channel: &ChannelId,
+        first: u64,
+        last: u64,
+        bytes_max: usize,
+    ) {
+        let Some(joined) = self.channels.get(channel) else { return };
+        let (reader, channel) = (joined.reader.clone(), channel.clone());
+        let failed = Input::BlocksRead { ticket, blocks: Vec::new() };
+        self.submit(Lane::Bulk, failed, move || {
+            let blocks = reader.read_range(first..=last, bytes_max).unwrap_or_else(|error| {
+                tracing::error!(target: "ledger", "[{channel}] blocks {first} to {last}: {error}");
+                Vec::new()
+            });
+            let blocks = blocks.into_iter().map(|block| (block.number, block.bytes)).collect();
+            Input::BlocksRead { ticket, blocks }.into()
+        });
+    }
+
+    fn close(&mut self, id: ConnectionId, reason: CloseReason) {
+        if let Some(dial) = self.dials.remove(&id) {
+            dial.cancel();
+        }
+        if let Some(connection) = self.connections.remove(&id) {
+            connection.close(status_of(reason));
+        }
+    }
+
+    fn on_event(&mut self, event: Event) {
+        match &event {
+            Event::Connected { connection, pki_id, org } => {
+                if let Some(connection) = self.connections.get(connection) {
+                    connection.authenticated();
+                    tracing::info!(target: "gossip.comm", "connected to {} ({org}, {pki_id:?})", connection.remote_address());
+                }
+            }
+            Event::Disconnected { pki_id, .. } => {
+                tracing::info!(target: "gossip.comm", "connection to {pki_id:?} ended");
+            }
+            Event::MemberAlive { pki_id, org, endpoint } => {
+                tracing::info!(target: "gossip.discovery", "{endpoint} ({org}, {pki_id:?}) is alive");
+            }
+            Event::MemberDead { pki_id } => {
+                tracing::warn!(target: "gossip.discovery", "{pki_id:?} is dead: silent or unreachable");
+            }
+            Event::MemberForgotten { pki_id } => {
+                tracing::info!(target: "gossip.discovery", "{pki_id:?} is forgotten");
+            }
+            Event::IdentityInUse { endpoint } => {
+                tracing::error!(
+                    target: "gossip.discovery",
+                    "another node uses this node's identity at {endpoint}: give each node a certificate of its own"
+                );
+            }
+            Event::DeliveryRefused { channel, number } => {
+                if let Some(joined) = self.channels.get_mut(channel) {
+                    joined.on_delivery_refused(*number);
+                }
+            }
+            Event::Rejected { from, kind, reason } => self.log_refusal(*from, *kind, *reason),
+            _ => tracing::debug!(target: "gossip.gossip", "{event:?}"),
+        }
+        let _ = self.events.send(NodeEvent::Gossip(event));
+    }
+
+    /// What does not fit is normal in gossip; what is malformed or misbehaves is the operator's business.
+    fn log_refusal(
+        &mut self,
+        from: Option<selvedge_core::PkiId>,
+        kind: selvedge_proto::envelope::ContentKind,
+        reason: Reject,
+    ) {
+        if matches!(reason, Reject::Unfitting(_)) {
+            tracing::trace!(target: "gossip.gossip", "{kind} from {from:?} refused: {reason}");
+        } else if let Some(again) = self.refusals.admit(&format!("{from:?} {kind} {reason}")) {
+            tracing::warn!(target: "gossip.gossip", "{kind} from {from:?} refused: {reason}{again}");
+        }
+    }
+}
+
+/// The gRPC status that ends an accepted stream (spec/02 §4.4): Unknown with the reason for a refused handshake, else OK.
+fn status_of(reason: CloseReason) -> Status {
+    match reason {
+        CloseReason::Handshake(reason) => Status::unknown(reason.to_string()),
+        CloseReason::HandshakeTimeout => Status::unknown("timed out waiting for connection message"),
+        CloseReason::Unparsable => Status::unknown("Failed unmarshalling GossipMessage from envelope"),
+        CloseReason::PeerGone | CloseReason::ProbeDone | CloseReason::Replaced | CloseReason::Undisclosed => {
+            Status::ok("")
+        }
+    }
+}

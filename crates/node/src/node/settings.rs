@@ -1,0 +1,204 @@
+//! What a node is started with, and how it follows from `core.yaml`.
+
+use crate::config::NodeConfig;
+use crate::deliver::{EndpointOverride, load_overrides};
+use crate::transport::{self, TlsError, TlsHandle, TlsMaterial, certificates_from_pem, private_key_from_pem};
+use selvedge_core::{Config, Endpoint};
+use selvedge_msp::{LocalMsp, MspError, UnixSeconds};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// What a [`Node`](super::Node) is started with.
+#[derive(Clone, Debug)]
+pub struct NodeSettings {
+    /// Settings of the protocol.
+    pub gossip: Config,
+    /// Where gossip is served, `host:port`; port 0 for any.
+    pub listen_address: String,
+    /// The own identity and key.
+    pub local: Arc<LocalMsp>,
+    /// Certificates and trust; `None` for plain connections.
+    pub tls: Option<TlsHandle>,
+    /// Bounds and keepalives of connections.
+    pub transport: transport::Settings,
+    /// Where ledgers and the node's small store lie.
+    pub data: PathBuf,
+    /// Whether to pull blocks from the orderers (`peer.gossip.orgLeader`).
+    pub org_leader: bool,
+    /// Limit of a dial to an orderer.
+    pub orderer_connect_timeout: Duration,
+    /// Longest pause between attempts to reach an orderer.
+    pub orderer_pause_max: Duration,
+    /// Orderer addresses to replace (`peer.deliveryclient.addressOverrides`).
+    pub orderer_overrides: Vec<EndpointOverride>,
+    /// Threads that verify and sign; 0 for one a core.
+    pub verify_thread_count: usize,
+    /// Largest ledger segment, in bytes.
+    pub ledger_segment_bytes: u64,
+    /// Seed of all random choices; drawn at start if absent.
+    pub seed: Option<u64>,
+    /// How many events a slow listener may be behind.
+    pub event_buffer_count: usize,
+}
+
+/// Why settings cannot be made from a configuration.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SettingsError {
+    /// The MSP folder is not usable.
+    #[error("peer.mspConfigPath: {0}")]
+    Msp(#[from] MspError),
+    /// A file cannot be read.
+    #[error("{key}: {}: {source}", file.display())]
+    File {
+        /// The key that names it.
+        key: &'static str,
+        /// The file.
+        file: PathBuf,
+        /// The operating system's answer.
+        source: std::io::Error,
+    },
+    /// The TLS material is not usable.
+    #[error("peer.tls: {0}")]
+    Tls(#[from] TlsError),
+    /// Selvedge does not do what is configured.
+    #[error("{key}: {what}")]
+    Unsupported {
+        /// The key.
+        key: &'static str,
+        /// What is not done, and what to do instead.
+        what: &'static str,
+    },
+}
+
+impl NodeSettings {
+    /// Settings with Fabric's defaults around an identity: for embedders, test networks and tools.
+    pub fn new(local: Arc<LocalMsp>, tls: Option<TlsHandle>, data: PathBuf, listen_address: String) -> Self {
+        Self {
+            gossip: Config::default(),
+            listen_address,
+            local,
+            tls,
+            transport: transport::Settings::default(),
+            data,
+            org_leader: false,
+            orderer_connect_timeout: Duration::from_secs(3),
+            orderer_pause_max: Duration::from_secs(5),
+            orderer_overrides: Vec::new(),
+            verify_thread_count: 0,
+            ledger_segment_bytes: 64 << 20,
+            seed: None,
+            event_buffer_count: 1024,
+        }
+    }
+
+    /// Reads the files that a configuration names.
+    pub fn from_config(config: &NodeConfig) -> Result<Self, SettingsError> {
+        if config.gossip.use_leader_election {
+            return Err(SettingsError::Unsupported {
+                key: "peer.gossip.useLeaderElection",
+                what: "this version does not stand for election; set it to false, and peer.gossip.orgLeader to true where \
+                       this node should pull blocks from the orderers",
+            });
+        }
+        let local = LocalMsp::load(&config.peer.msp_config_path, &config.peer.local_msp_id, unix_now())?;
+        let tls = load_tls(config)?;
+        let mut settings =
+            Self::new(Arc::new(local), tls, data_folder(config), config.peer.listen_address.clone());
+        settings.gossip = gossip_config(config);
+        settings.transport.message_bytes_max = config.peer.message_received_bytes_max;
+        settings.transport.send_count_max = config.gossip.send_buffer_count.max(20);
+        settings.org_leader = config.gossip.org_leader;
+        let (overrides, warnings) = load_overrides(&config.delivery.address_overrides);
+        for warning in warnings {
+            tracing::warn!(target: "selvedge.config", "peer.deliveryclient.addressOverrides: {warning}");
+        }
+        settings.orderer_overrides = overrides;
+        settings.orderer_connect_timeout = config.delivery.conn_timeout;
+        // Fabric's default of an hour would leave a node that recovers waiting (spec/07 §13.3)
+        settings.orderer_pause_max = config.delivery.reconnect_backoff_threshold.min(Duration::from_secs(10));
+        settings.verify_thread_count = config.selvedge.verify_thread_count;
+        settings.ledger_segment_bytes = config.selvedge.ledger_segment_bytes;
+        Ok(settings)
+    }
+}
+
+/// Where a configured node keeps its data: `selvedge` in `peer.fileSystemPath`, beside what a Go peer keeps there.
+pub fn data_folder(config: &NodeConfig) -> PathBuf {
+    config.peer.file_system_path.join("selvedge")
+}
+
+/// The wall clock in seconds since the Unix epoch.
+pub(crate) fn unix_now() -> UnixSeconds {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    UnixSeconds::try_from(since.as_secs()).unwrap_or(UnixSeconds::MAX)
+}
+
+fn gossip_config(config: &NodeConfig) -> Config {
+    let gossip = &config.gossip;
+    Config {
+        endpoint: Endpoint::from(gossip.endpoint.as_str()),
+        external_endpoint: Endpoint::from(gossip.external_endpoint.as_deref().unwrap_or("")),
+        bootstrap: gossip.bootstrap.iter().map(|endpoint| Endpoint::from(endpoint.as_str())).collect(),
+        dial_timeout: gossip.dial_timeout,
+        connection_timeout: gossip.conn_timeout,
+        alive_time_interval: gossip.alive_time_interval,
+        alive_expiration_timeout: gossip.alive_expiration_timeout,
+        reconnect_interval: gossip.reconnect_interval,
+        message_expiration_factor: gossip.msg_expiration_factor,
+        publish_certificate_period: gossip.publish_cert_period,
+        propagate_peer_count: gossip.propagate_peer_count,
+        pull_interval: gossip.pull_interval,
+        pull_peer_count: gossip.pull_peer_count,
+        digest_wait: gossip.digest_wait_time,
+        request_wait: gossip.request_wait_time,
+        response_wait: gossip.response_wait_time,
+        publish_state_info_interval: gossip.publish_state_info_interval,
+        request_state_info_interval: gossip.request_state_info_interval,
+        state_info_spacing: config.selvedge.state_info_spacing,
+        block_window: gossip.max_block_count_to_store,
+        block_gossip_enabled: config.delivery.block_gossip_enabled,
+        state_transfer_enabled: gossip.state.enabled,
+        state_check_interval: gossip.state.check_interval,
+        state_response_timeout: gossip.state.response_timeout,
+        state_batch_size: gossip.state.batch_size,
+        ..Config::default()
+    }
+}
+
+/// TLS handle from the files of `peer.tls`; `None` where TLS is off.
+pub fn load_tls(config: &NodeConfig) -> Result<Option<TlsHandle>, SettingsError> {
+    let Some((certificate, key)) = config.tls.server_pair() else {
+        return Ok(None);
+    };
+    let own_client = config.tls.client_cert_file.as_ref().zip(config.tls.client_key_file.as_ref());
+    let client = own_client
+        .map(|(certificate, key)| {
+            let chain = certificates_from_pem(&read("peer.tls.clientCert.file", certificate)?)?;
+            let key = private_key_from_pem(&read("peer.tls.clientKey.file", key)?)?;
+            Ok::<_, SettingsError>((chain, key))
+        })
+        .transpose()?;
+    let roots = match &config.tls.root_cert_file {
+        Some(file) => certificates_from_pem(&read("peer.tls.rootcert.file", file)?)?,
+        None => Vec::new(),
+    };
+    let mut client_roots = Vec::new();
+    for file in &config.tls.client_root_ca_files {
+        client_roots.extend(certificates_from_pem(&read("peer.tls.clientRootCAs.files", file)?)?);
+    }
+    let material = TlsMaterial {
+        server_chain: certificates_from_pem(&read("peer.tls.cert.file", certificate)?)?,
+        server_key: private_key_from_pem(&read("peer.tls.key.file", key)?)?,
+        client,
+        roots,
+        client_roots,
+        client_auth_required: config.tls.client_auth_required,
+    };
+    Ok(Some(TlsHandle::new(material)?))
+}
+
+fn read(key: &'static str, file: &Path) -> Result<Vec<u8>, SettingsError> {
+    std::fs::read(file).map_err(|source| SettingsError::File { key, file: file.to_owned(), source })
+}
