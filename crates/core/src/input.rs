@@ -112,6 +112,8 @@ pub enum Input {
 pub enum Command {
     /// Joins a channel, or puts a new configuration of a joined one in force. All identities and StateInfo messages are
     /// checked again (spec/03 §11, done after the configuration is in force: W-34).
+    /// For a configuration block it comes before the [`Input::Committed`] that covers the block, because with that one the
+    /// blocks behind it are verified.
     ConfigureChannel(ChannelSettings),
     /// Announces that the peer leaves a channel, and stops taking part in it (spec/05 §5.4).
     LeaveChannel(ChannelId),

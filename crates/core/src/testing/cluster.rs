@@ -52,6 +52,8 @@ pub(super) enum What {
         connection: ConnectionId,
         life: u64,
     },
+    /// The first of the blocks that a node is committing is durable.
+    Durable,
 }
 
 #[derive(Debug)]
@@ -75,7 +77,10 @@ pub struct Cluster {
     pub(super) blocked: BTreeSet<(NodeId, NodeId)>,
     pub(super) revoked: BTreeSet<Bytes>,
     pub(super) expiry: BTreeMap<Bytes, WallTime>,
+    pub(super) not_readers: BTreeSet<Bytes>,
     pub(super) refused_blocks: BTreeSet<Bytes>,
+    pub(super) unfit_blocks: BTreeSet<Bytes>,
+    pub(super) needed_blocks: BTreeMap<Bytes, Bytes>,
     pub(super) config_blocks: BTreeSet<Bytes>,
     names: BTreeMap<PkiId, String>,
     trace: Vec<String>,
@@ -97,7 +102,10 @@ impl Cluster {
             blocked: BTreeSet::new(),
             revoked: BTreeSet::new(),
             expiry: BTreeMap::new(),
+            not_readers: BTreeSet::new(),
             refused_blocks: BTreeSet::new(),
+            unfit_blocks: BTreeSet::new(),
+            needed_blocks: BTreeMap::new(),
             config_blocks: BTreeSet::new(),
             names: BTreeMap::new(),
             trace: Vec::new(),
@@ -292,6 +300,7 @@ impl Cluster {
         let orgs: BTreeSet<_> = self.nodes.iter().map(|node| node.org.clone()).collect();
         let settings =
             ChannelSettings { channel: id, sequence, orgs: orgs.into_iter().collect(), anchors, height };
+        self.nodes[node.0].settings.insert(settings.channel.clone(), settings.clone());
         self.command(node, Command::ConfigureChannel(settings));
     }
 
@@ -430,6 +439,11 @@ impl Cluster {
                     self.deliver(to, input);
                 }
             }
+            What::Durable => {
+                if self.nodes[to.0].life == life {
+                    self.make_durable(to);
+                }
+            }
         }
     }
 
@@ -485,10 +499,11 @@ impl Cluster {
                 let signature = (!it.signer_fails).then(|| crypto::sign(&it.identity, &message));
                 self.answer(node, Input::Signed { ticket, signature });
             }
-            Output::Verify { ticket, identity, signed, secret, readers_of: _ } => {
+            Output::Verify { ticket, identity, signed, secret, readers_of } => {
                 let holds = |signed: &Signed| crypto::holds(&identity, &signed.message, &signed.signature);
-                let ok =
-                    !self.revoked.contains(&identity) && holds(&signed) && secret.as_ref().is_none_or(holds);
+                let may = !self.revoked.contains(&identity)
+                    && !(readers_of.is_some() && self.not_readers.contains(&identity));
+                let ok = may && holds(&signed) && secret.as_ref().is_none_or(holds);
                 self.answer(node, Input::Verified { ticket, ok });
             }
             Output::CheckIdentity { ticket, identity } => {
@@ -497,7 +512,7 @@ impl Cluster {
                 self.answer(node, Input::IdentityChecked { ticket, claims });
             }
             Output::VerifyBlock { ticket, channel: _, number, block } => {
-                let fits = messages::block_number(&block) == Some(number);
+                let fits = messages::block_number(&block) == Some(number) && self.is_in_force(node, &block);
                 let is_config = self.config_blocks.contains(&block);
                 let block =
                     (fits && !self.refused_blocks.contains(&block)).then_some(VerifiedBlock { is_config });
@@ -519,14 +534,6 @@ impl Cluster {
     fn answer(&mut self, node: NodeId, input: Input) {
         let at = self.now + self.nodes[node.0].crypto_delay;
         self.queue_input(at, node, input);
-    }
-
-    fn commit(&mut self, node: NodeId, channel: ChannelId, number: u64, block: Bytes) {
-        let ledger = self.nodes[node.0].ledgers.entry(channel.clone()).or_default();
-        assert_eq!(number, ledger.height(), "blocks are committed in order, without gaps");
-        ledger.blocks.push(block);
-        let height = ledger.height();
-        self.queue_input(self.now, node, Input::Committed { channel, height });
     }
 
     pub(super) fn queue_input(&mut self, at: Instant, to: NodeId, input: Input) {

@@ -8,6 +8,7 @@
 
 mod cluster;
 pub mod crypto;
+mod ledgers;
 pub mod messages;
 mod network;
 mod node;

@@ -58,7 +58,6 @@ impl Cluster {
     pub fn sever(&mut self, a: NodeId, b: NodeId) {
         for connection in self.connections_between(a, b) {
             self.hang_up(a, connection, "connection reset");
-            self.nodes[a.0].connections.remove(&connection);
             let input = Input::Closed { connection, reason: "connection reset".to_owned() };
             self.deliver(a, input);
         }
@@ -82,16 +81,6 @@ impl Cluster {
     /// How long a node's signatures and checks take; no time, unless set.
     pub fn set_crypto_delay(&mut self, node: NodeId, delay: Duration) {
         self.nodes[node.0].crypto_delay = delay;
-    }
-
-    /// `VerifyBlock` refuses this block.
-    pub fn refuse_block(&mut self, block: &Bytes) {
-        self.refused_blocks.insert(block.clone());
-    }
-
-    /// This block is a configuration block.
-    pub fn make_config_block(&mut self, block: &Bytes) {
-        self.config_blocks.insert(block.clone());
     }
 
     fn link_between(&self, a: NodeId, b: NodeId) -> Link {

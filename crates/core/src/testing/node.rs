@@ -3,7 +3,7 @@
 use super::crypto;
 use crate::config::{Config, LocalPeer};
 use crate::ids::{ChannelId, ConnectionId, Endpoint, MspId, PkiId};
-use crate::input::{Input, TlsBinding};
+use crate::input::{ChannelSettings, Input, TlsBinding};
 use crate::output::{CloseReason, Event};
 use crate::peer::Peer;
 use crate::time::Instant;
@@ -74,6 +74,9 @@ pub(super) struct Node {
     pub(super) accepted_count: u64,
     pub(super) dialed_count: u64,
     pub(super) ledgers: BTreeMap<ChannelId, Ledger>,
+    /// What each channel was configured with last.
+    pub(super) settings: BTreeMap<ChannelId, ChannelSettings>,
+    pub(super) commit_delay: core::time::Duration,
     pub(super) committing: VecDeque<(ChannelId, u64, Bytes)>,
     pub(super) holding: BTreeMap<ChannelId, bool>,
     pub(super) events: Vec<Event>,
@@ -108,6 +111,8 @@ impl Node {
             accepted_count: 0,
             dialed_count: 0,
             ledgers: BTreeMap::new(),
+            settings: BTreeMap::new(),
+            commit_delay: core::time::Duration::ZERO,
             committing: VecDeque::new(),
             holding: BTreeMap::new(),
             events: Vec::new(),
