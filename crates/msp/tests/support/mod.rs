@@ -3,6 +3,8 @@
 // every test file uses its own part of it
 #![allow(dead_code)]
 
+pub(crate) mod authority;
+
 use std::path::PathBuf;
 
 use bytes::Bytes;
