@@ -19,6 +19,8 @@ mod response;
 mod seek;
 mod settings;
 mod state;
+#[cfg(test)]
+mod tests;
 
 pub use backoff::BackOff;
 pub use client::{DeliverClient, DeliverHandle, DeliveredBlock};
