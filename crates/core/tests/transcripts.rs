@@ -7,17 +7,17 @@
 //!
 //! - `cluster [seed=N] a/Org1MSP b/Org2MSP...`: a new cluster; `:hidden` after a node means no external endpoint
 //! - `bootstrap b c via a`: b and c contact a when they start
-//! - `show WORD...`: from now on only lines that contain one of the words; without words, all lines
+//! - `show WORD...`: from now on only lines that contain one of the words, `~` standing for a space; without words, all
 //! - `start a...`, `stop a...` (killed), `vanish a...` (cable pulled); without names, all
 //! - `run 5s`: lets time pass, and prints the lines written meanwhile; `skip 5s` prints nothing
 //! - `cut a b`, `heal`, `sever a b` (all connections between them end), `signer a fails|works`, `revoke a`
 //! - `join a mychannel [SEQUENCE] [anchor...]`, `deliver a mychannel 1..5`, `heights mychannel`
-//! - `members a`, `connections a`
+//! - `place a at b`: a listens where b did; `members a`, `connections a`
 
 use core::fmt::Write;
 use core::time::Duration;
 use selvedge_core::testing::{Cluster, NodeId, messages};
-use selvedge_core::{ChannelId, Command, Endpoint};
+use selvedge_core::{ChannelId, Command, Endpoint, MemberView};
 use std::path::Path;
 
 struct Scene {
@@ -98,7 +98,7 @@ impl Scene {
                 Ok(String::new())
             }
             ("show", words) => {
-                self.words = words.iter().map(|&word| word.to_owned()).collect();
+                self.words = words.iter().map(|word| word.replace('~', " ")).collect();
                 Ok(String::new())
             }
             ("start", nodes) => self.each(nodes, Cluster::start),
@@ -118,6 +118,7 @@ impl Scene {
                 self.cluster.cut(a, b);
                 Ok(String::new())
             }
+            ("place", [node, "at", other]) => self.place(node, other),
             ("heal", []) => {
                 self.cluster.heal();
                 Ok(String::new())
@@ -225,8 +226,26 @@ impl Scene {
         self.cluster.ids().map(height).collect()
     }
 
-    fn members(&self, _node: &str) -> Outcome {
-        Err("not yet".to_owned())
+    fn members(&self, node: &str) -> Outcome {
+        let node = self.node(node)?;
+        let line = |member: MemberView| {
+            let state = if member.is_alive { "alive" } else { "dead" };
+            let name = self.cluster.name_of(&member.pki_id);
+            format!("{name} {state} {} [{}]\n", member.endpoint, member.internal_endpoint)
+        };
+        let mut lines: Vec<String> = self.cluster.peer(node).members().map(line).collect();
+        lines.sort();
+        Ok(lines.concat())
+    }
+
+    /// Makes a node listen where another one did.
+    fn place(&mut self, node: &str, other: &str) -> Outcome {
+        let (node, other) = (self.node(node)?, self.node(other)?);
+        let config = self.cluster.config_mut(other);
+        let endpoints = (config.endpoint.clone(), config.external_endpoint.clone());
+        let config = self.cluster.config_mut(node);
+        (config.endpoint, config.external_endpoint) = endpoints;
+        Ok(String::new())
     }
 
     fn connections(&self, node: &str) -> Outcome {

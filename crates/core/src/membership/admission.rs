@@ -94,9 +94,12 @@ struct Stranger {
 }
 
 impl Admission {
-    pub(super) fn sweep(&mut self, now: Instant) {
-        self.strangers.retain(|_, stranger| now.since(stranger.since) < STRANGER_LIFETIME);
+    /// Gives the strangers who remained unknown for too long.
+    fn sweep(&mut self, now: Instant) -> Vec<Stranger> {
+        let is_old = |(_, stranger): &(&PkiId, &Stranger)| now.since(stranger.since) >= STRANGER_LIFETIME;
+        let old: Vec<PkiId> = self.strangers.iter().filter(is_old).map(|(pki_id, _)| *pki_id).collect();
         self.asked.retain(|_, at| now.since(*at) < ASK_IDENTITIES);
+        old.iter().filter_map(|pki_id| self.strangers.remove(pki_id)).collect()
     }
 }
 
@@ -205,11 +208,7 @@ impl Peer {
         if !own_org && candidate.endpoint.is_empty() {
             return Err(Misbehaviour::NotEntitled.into());
         }
-        let limits = &self.shared.config.limits;
-        let is_member = self.membership.state.member(&candidate.pki_id).is_some();
-        if !is_member && self.membership.state.member_count() >= limits.members_max {
-            return Err(Reject::OverLimit);
-        }
+        self.check_room(&candidate.pki_id)?;
         // the secret of another organisation should not have come here; it is not looked at
         if !own_org && candidate.envelope.secret().is_some() {
             candidate.envelope =
@@ -223,6 +222,13 @@ impl Peer {
         self.begin_check(cause, candidate, Waiting::Alive, |shared, ticket| {
             shared.verify(ticket, identity, signed, secret, None);
         })
+    }
+
+    /// Whether a peer is a member, or can become one.
+    fn check_room(&self, pki_id: &PkiId) -> Result<(), Reject> {
+        let state = &self.membership.state;
+        let has_room = state.member_count() < self.shared.config.limits.members_max;
+        if has_room || state.member(pki_id).is_some() { Ok(()) } else { Err(Reject::OverLimit) }
     }
 
     fn begin_check(
@@ -315,6 +321,7 @@ impl Peer {
             Freshness::Duplicate => return Err(Unfitting::Duplicate.into()),
             Freshness::Stale => return Err(Unfitting::Stale.into()),
         }
+        self.check_room(&pki_id)?;
         let announcement = Announcement { pki_id, org, time, endpoint, internal_endpoint, envelope };
         self.announce(announcement, &source);
         Ok(())
@@ -341,8 +348,12 @@ impl Peer {
                 self.on_member_alive(pki_id);
             }
             Some(Change::LearnedDead) => self.schedule_reach(pki_id),
-            Some(Change::Refreshed) => self.membership.exchange.heard_news(),
-            None => {}
+            // pushes are expected to bring such news first
+            Some(Change::Refreshed) if matches!(source, Source::Response { sender, .. } if sender.pki_id != pki_id) =>
+            {
+                self.membership.exchange.heard_news();
+            }
+            Some(Change::Refreshed) | None => {}
         }
         if let Source::Pushed(sender) = source {
             self.disseminate(Push::Alive {
@@ -444,24 +455,31 @@ impl Peer {
         let now = self.shared.now;
         let Candidate { source, pki_id, time, envelope, .. } = candidate;
         let sender = source.sender().clone();
-        let admission = &mut self.membership.admission;
-        let is_newer = admission.strangers.get(&pki_id).is_none_or(|known| known.time < time);
-        let has_room = admission.strangers.len() < STRANGERS_MAX || admission.strangers.contains_key(&pki_id);
-        if is_newer && has_room {
-            // a request is not answered late, and a response does not wait
-            let source = match source {
-                Source::Pushed(sender) => Source::Pushed(sender),
-                Source::Request { sender, .. } => Source::Response { sender, dead: false, counted: false },
-                Source::Response { sender, dead, .. } => Source::Response { sender, dead, counted: false },
-            };
-            admission.strangers.insert(pki_id, Stranger { source, envelope, time, since: now });
-        }
-        let asked = admission.asked.get(&sender.pki_id).is_some_and(|at| now.since(*at) < ASK_IDENTITIES);
+        let asked = self
+            .membership
+            .admission
+            .asked
+            .get(&sender.pki_id)
+            .is_some_and(|at| now.since(*at) < ASK_IDENTITIES);
         if !asked {
-            admission.asked.insert(sender.pki_id, now);
+            self.membership.admission.asked.insert(sender.pki_id, now);
             self.pull_identities_from(sender.pki_id);
         }
-        Err(Unfitting::IdentityUnknown.into())
+        // a request is not answered later, and a response does not wait
+        let source = match source {
+            Source::Pushed(sender) => Source::Pushed(sender),
+            Source::Request { .. } => return Err(Unfitting::IdentityUnknown.into()),
+            Source::Response { sender, dead, .. } => Source::Response { sender, dead, counted: false },
+        };
+        let strangers = &mut self.membership.admission.strangers;
+        let known = strangers.get(&pki_id);
+        if known.is_some_and(|known| known.time >= time)
+            || known.is_none() && strangers.len() >= STRANGERS_MAX
+        {
+            return Err(Unfitting::IdentityUnknown.into());
+        }
+        strangers.insert(pki_id, Stranger { source, envelope, time, since: now });
+        Ok(Progress::Done)
     }
 
     /// An identity became known: what waited for it is looked at again.
@@ -472,6 +490,13 @@ impl Peer {
         let kind = source.kind();
         if let Err(reason) = self.admit(&envelope, || source, &sender) {
             self.reject(&sender, kind, reason);
+        }
+    }
+
+    /// Gives up waiting for identities that nobody could give.
+    pub(super) fn sweep_strangers(&mut self) {
+        for Stranger { source, .. } in self.membership.admission.sweep(self.shared.now) {
+            self.reject(&source.sender().clone(), source.kind(), Unfitting::IdentityUnknown);
         }
     }
 

@@ -58,6 +58,13 @@ impl Exchange {
         self.news = true;
     }
 
+    /// What was asked of one peer will be answered by another.
+    pub(super) fn pass_on(&mut self, expected: PkiId, actual: PkiId) {
+        for asked in self.asked.values_mut().filter(|asked| asked.pki_id == expected) {
+            asked.pki_id = actual;
+        }
+    }
+
     pub(super) fn sweep(&mut self, now: Instant) {
         self.asked.retain(|_, asked| now < asked.until);
         self.rate.sweep(now);

@@ -133,7 +133,7 @@ impl Peer {
             self.forget_member(pki_id);
         }
         self.membership.state.sweep_records(now, lifetime * RECORD_LIFETIMES, record_count_max);
-        self.membership.admission.sweep(now);
+        self.sweep_strangers();
         self.membership.exchange.sweep(now);
     }
 

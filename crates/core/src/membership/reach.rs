@@ -306,10 +306,9 @@ impl Peer {
 
     /// A connection to a peer is open.
     pub(crate) fn on_peer_connected(&mut self, pki_id: PkiId) {
-        if let Some(member) = self.membership.state.member_mut(&pki_id)
-            && member.is_alive
-        {
-            member.reach = super::state::Reach::default();
+        if let Some(member) = self.membership.state.member_mut(&pki_id) {
+            let next = member.reach.next.filter(|_| !member.is_alive);
+            member.reach = super::state::Reach { next, ..super::state::Reach::default() };
         }
     }
 
@@ -344,9 +343,10 @@ impl Peer {
         self.schedule_reach(pki_id);
     }
 
-    /// At the endpoint of `expected` another peer of the same organisation answered (spec/04 §9.1). `expected` is forgotten;
-    /// if it lives, its next alive message brings it back (02 W-14).
-    pub(crate) fn on_identity_switched(&mut self, expected: PkiId, _actual: PkiId) {
+    /// At the endpoint of `expected` another peer of the same organisation answered (spec/04 §9.1). `expected` is forgotten,
+    /// unless it is connected all the same; if it lives, its next alive message brings it back (02 W-14).
+    pub(crate) fn on_identity_switched(&mut self, expected: PkiId, actual: PkiId) {
+        self.membership.exchange.pass_on(expected, actual);
         if !self.connections.connected(&expected) {
             self.forget_member(expected);
         }

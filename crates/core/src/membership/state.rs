@@ -174,7 +174,9 @@ impl State {
         }
         member.is_alive = true;
         member.alive_since = now;
-        member.reach = Reach::default();
+        // it may be dialled at once; but how often that failed is forgotten only when it succeeds (W-12)
+        member.reach.next = None;
+        member.reach.suspected = None;
         self.alive_count += 1;
         Change::Resurrected
     }
@@ -252,7 +254,7 @@ impl State {
             return false;
         };
         member.is_alive = false;
-        member.reach = Reach::default();
+        member.reach.suspected = None;
         self.alive_count -= 1;
         true
     }
