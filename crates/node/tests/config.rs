@@ -1,4 +1,5 @@
-//! The configuration as an operator meets it: real files, variables over them, mistakes and what is said about them.
+//! The configuration as an operator meets it: real files, variables over them, mistakes and what is said
+//! about them.
 
 use proptest::prelude::*;
 use selvedge::config::{

@@ -15,7 +15,8 @@ const SECTIONS: [&str; 11] = [
     "vm",
 ];
 
-/// Single keys of Fabric that are passed over, in lower case. The two of gossip have no effect in Fabric either.
+/// Single keys of Fabric that are passed over, in lower case. The two of gossip have no effect in Fabric
+/// either.
 const KEYS: [&str; 9] = [
     "orderer.address",
     "peer.chaincodeaddress",
@@ -46,8 +47,8 @@ pub(super) fn ignored_variable(name: &str) -> bool {
     KEYS.iter().any(|known| known.replace('.', "_") == key) || SECTIONS.into_iter().any(below)
 }
 
-/// The known key that a misspelt one (in lower case) probably stands for: at most two letters away, or the same last
-/// word in another section.
+/// The known key that a misspelt one (in lower case) probably stands for: at most two letters away, or the
+/// same last word in another section.
 pub(super) fn nearest<'a>(lower: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let last = |key: &str| key.rsplit('.').next().unwrap_or_default().to_lowercase();
     let candidates = known.map(|key| {

@@ -1,4 +1,5 @@
-//! The layers of a configuration: environment over file over built-in value, by the rules Fabric's peer follows.
+//! The layers of a configuration: environment over file over built-in value, by the rules Fabric's peer
+//! follows.
 
 use super::error::{Problem, Source};
 use super::value::{self, Expected};
@@ -29,7 +30,8 @@ pub struct Explained {
     pub source: Source,
 }
 
-/// Reads typed values by key and collects what is wrong with them. Every key that is asked for counts as known.
+/// Reads typed values by key and collects what is wrong with them. Every key that is asked for counts as
+/// known.
 pub(super) struct Layers {
     file: Option<Arc<Path>>,
     folder: PathBuf,
@@ -92,7 +94,8 @@ impl Layers {
         self.file.as_ref().map_or(Source::Default, |path| Source::File { path: Arc::clone(path), line })
     }
 
-    /// The value that is set for a key: of the environment, else of the file. An empty variable counts; `null` does not.
+    /// The value that is set for a key: of the environment, else of the file. An empty variable counts;
+    /// `null` does not.
     fn set(&mut self, key: &str) -> Option<(Value, Source)> {
         let lower = key.to_lowercase();
         let name = variable_name(key);
@@ -280,7 +283,8 @@ impl Layers {
         Some(path)
     }
 
-    /// Several paths, each from the file's folder where it is relative. In one text they are separated by white space.
+    /// Several paths, each from the file's folder where it is relative. In one text they are separated by
+    /// white space.
     pub(super) fn paths(&mut self, key: &str) -> Vec<PathBuf> {
         let (texts, source) = self.list(key, false);
         let paths: Vec<PathBuf> = texts.iter().map(|text| join(&self.folder, text)).collect();
@@ -301,7 +305,8 @@ impl Layers {
         found.map_or_else(|| (Vec::new(), Source::Default), |(texts, _, source)| (texts, source))
     }
 
-    /// A list of sections, each as its keys in lower case with their texts; in a variable it is written as YAML.
+    /// A list of sections, each as its keys in lower case with their texts; in a variable it is written as
+    /// YAML.
     pub(super) fn records(&mut self, key: &str) -> Vec<BTreeMap<String, String>> {
         let found = self.convert(key, |value| {
             let parsed = match value {

@@ -3,16 +3,17 @@
 //! The same file that starts a Fabric peer starts a node. The rules are those of Fabric's reader:
 //!
 //! - Keys are the same in upper and lower case.
-//! - `CORE_PEER_GOSSIP_BOOTSTRAP` overrides `peer.gossip.bootstrap`, also when it is empty. `null` is as good as absent.
+//! - `CORE_PEER_GOSSIP_BOOTSTRAP` overrides `peer.gossip.bootstrap`, also when it is empty. `null` is as good
+//!   as absent.
 //! - Durations are written as in Go (`5s`, `1500ms`, `1h30m`); a bare number is nanoseconds.
 //! - A list may be written as one text, its items separated by white space (endpoints also by commas).
 //! - A relative path starts at the folder of the file.
-//! - A number or duration that is absent or zero takes the built-in value; `peer.gossip.state.*`, `peer.keepalive.*` and
-//!   a few others that say so are taken literally where they are present.
+//! - A number or duration that is absent or zero takes the built-in value; `peer.gossip.state.*`,
+//!   `peer.keepalive.*` and a few others that say so are taken literally where they are present.
 //!
-//! A key that neither Fabric nor Selvedge knows is a warning with its line, a value that cannot be used an error with its
-//! line, and all of them are told at once. Where Fabric silently takes something else for a wrong value (`enabled: yes` is
-//! false there), it is an error here.
+//! A key that neither Fabric nor Selvedge knows is a warning with its line, a value that cannot be used an
+//! error with its line, and all of them are told at once. Where Fabric silently takes something else for a
+//! wrong value (`enabled: yes` is false there), it is an error here.
 
 mod address;
 mod error;
@@ -63,7 +64,8 @@ pub struct NodeConfig {
 }
 
 impl NodeConfig {
-    /// Reads `file`, or else the `core.yaml` that Fabric would take (see [`find`]), under the variables of this process.
+    /// Reads `file`, or else the `core.yaml` that Fabric would take (see [`find`]), under the variables of
+    /// this process.
     ///
     /// # Errors
     /// No such file, no YAML, or values that cannot be used.
@@ -125,8 +127,8 @@ impl NodeConfig {
     }
 }
 
-/// The file Fabric would take: `core.yaml` in `$FABRIC_CFG_PATH` where that is set, else in the current folder, else in
-/// `/etc/hyperledger/fabric`.
+/// The file Fabric would take: `core.yaml` in `$FABRIC_CFG_PATH` where that is set, else in the current
+/// folder, else in `/etc/hyperledger/fabric`.
 ///
 /// # Errors
 /// [`ConfigError::NotFound`] with the files that were looked for.
@@ -141,7 +143,8 @@ pub fn find(environment: &Environment) -> Result<PathBuf, ConfigError> {
     searched.iter().find(|path| path.is_file()).cloned().ok_or(ConfigError::NotFound { searched })
 }
 
-/// The variables a configuration is read under, held apart from the process so that it can be tried with others.
+/// The variables a configuration is read under, held apart from the process so that it can be tried with
+/// others.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Environment {
     variables: BTreeMap<String, String>,
@@ -152,8 +155,8 @@ impl Environment {
     /// Beginning of the variables that override keys.
     pub const PREFIX: &'static str = "CORE_";
 
-    /// Those of this process that matter here: `CORE_*` and `FABRIC_CFG_PATH`. What is not UTF-8 is taken with
-    /// replacement characters.
+    /// Those of this process that matter here: `CORE_*` and `FABRIC_CFG_PATH`. What is not UTF-8 is taken
+    /// with replacement characters.
     #[must_use]
     pub fn of_process() -> Self {
         let texts = std::env::vars_os();
@@ -185,8 +188,8 @@ impl Environment {
     }
 }
 
-/// Reads a duration as Go writes it: `300ms`, `1h30m`; a bare number is nanoseconds. `None` for anything else, or for more
-/// than 292 years.
+/// Reads a duration as Go writes it: `300ms`, `1h30m`; a bare number is nanoseconds. `None` for anything
+/// else, or for more than 292 years.
 #[must_use]
 pub fn parse_duration(text: &str) -> Option<std::time::Duration> {
     value::parse_duration(text)

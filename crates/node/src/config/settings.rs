@@ -1,4 +1,5 @@
-//! The settings of a node. Field names follow the keys of `core.yaml`; the key and the built-in value stand beside each.
+//! The settings of a node. Field names follow the keys of `core.yaml`; the key and the built-in value stand
+//! beside each.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,8 +9,9 @@ use std::time::Duration;
 pub struct PeerSettings {
     /// `peer.id`: a name for people; empty by default.
     pub id: String,
-    /// `peer.address`, needed: `host:port` at which the own organisation reaches this peer. An unspecified host, or
-    /// `peer.addressAutoDetect`, is replaced by the machine's first IPv4 address outside loopback (spec/04 §2).
+    /// `peer.address`, needed: `host:port` at which the own organisation reaches this peer. An unspecified
+    /// host, or `peer.addressAutoDetect`, is replaced by the machine's first IPv4 address outside loopback
+    /// (spec/04 §2).
     pub address: String,
     /// `peer.listenAddress`: where connections are accepted; 0.0.0.0:7051.
     pub listen_address: String,
@@ -48,7 +50,8 @@ pub struct KeepaliveSettings {
     pub delivery_client_timeout: Duration,
 }
 
-/// Section `peer.gossip`. Numbers and durations that are absent or zero take the built-in value (spec/04 §2, 05 §2).
+/// Section `peer.gossip`. Numbers and durations that are absent or zero take the built-in value (spec/04 §2,
+/// 05 §2).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GossipSettings {
     /// `bootstrap`: endpoints of the own organisation to contact at start, as they stand.
@@ -179,7 +182,8 @@ pub struct PrivateDataSettings {
 pub struct TlsSettings {
     /// `enabled`; false.
     pub enabled: bool,
-    /// `clientAuthRequired`: demand and verify a client's certificate; false, which asks for one and verifies nothing.
+    /// `clientAuthRequired`: demand and verify a client's certificate; false, which asks for one and verifies
+    /// nothing.
     pub client_auth_required: bool,
     /// `cert.file`: the server certificate, PEM. There whenever TLS is on.
     pub cert_file: Option<PathBuf>,
@@ -196,7 +200,8 @@ pub struct TlsSettings {
 }
 
 impl TlsSettings {
-    /// Certificate and key to present as a client; the server's where no others are set. None where TLS is off.
+    /// Certificate and key to present as a client; the server's where no others are set. None where TLS is
+    /// off.
     #[must_use]
     pub fn client_pair(&self) -> Option<(&PathBuf, &PathBuf)> {
         let own = self.client_cert_file.as_ref().zip(self.client_key_file.as_ref());
@@ -254,7 +259,8 @@ pub struct AddressOverride {
 /// Section `operations`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OperationsSettings {
-    /// `listenAddress`: 127.0.0.1:9443; none where it is present and empty, and there is no operations server then.
+    /// `listenAddress`: 127.0.0.1:9443; none where it is present and empty, and there is no operations server
+    /// then.
     pub listen_address: Option<String>,
     /// `tls`.
     pub tls: OperationsTlsSettings,
@@ -269,7 +275,8 @@ pub struct OperationsTlsSettings {
     pub cert_file: Option<PathBuf>,
     /// `key.file`, PEM. There whenever TLS is on.
     pub key_file: Option<PathBuf>,
-    /// `clientAuthRequired`: every request needs a certificate, not only those that change or tell something; false.
+    /// `clientAuthRequired`: every request needs a certificate, not only those that change or tell something;
+    /// false.
     pub client_auth_required: bool,
     /// `clientRootCAs.files`: CAs of the clients, PEM.
     pub client_root_ca_files: Vec<PathBuf>,
@@ -311,17 +318,18 @@ pub struct StatsdSettings {
 /// Section `selvedge`: what Fabric does not have.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SelvedgeSettings {
-    /// `stateInfoSpacing`: shortest time between two publications of the own StateInfo when the height changes; 1 s.
+    /// `stateInfoSpacing`: shortest time between two publications of the own StateInfo when the height
+    /// changes; 1 s.
     pub state_info_spacing: Duration,
     /// `workerThreads`: threads that carry connections; 0, which takes the number of cores.
     pub worker_thread_count: usize,
     /// `verifyThreads`: threads that verify and sign; 0, which takes the number of cores.
     pub verify_thread_count: usize,
-    /// `connectionMemoryMax`: bytes held for one connection, received and not yet sent; 128 MiB. Never below the limits
-    /// of one message.
+    /// `connectionMemoryMax`: bytes held for one connection, received and not yet sent; 128 MiB. Never below
+    /// the limits of one message.
     pub connection_memory_bytes_max: usize,
-    /// `requirePeerRole`: refuse gossip from identities without the peer role where the organisation has NodeOUs; false,
-    /// as in Fabric (spec/03 §8.7).
+    /// `requirePeerRole`: refuse gossip from identities without the peer role where the organisation has
+    /// NodeOUs; false, as in Fabric (spec/03 §8.7).
     pub require_peer_role: bool,
     /// `ledger.segmentSize`: bytes after which a block file is sealed; 64 MiB.
     pub ledger_segment_bytes: u64,

@@ -1,4 +1,5 @@
-//! Scalars as Fabric's configuration reader takes them: durations as Go writes them, numbers, sizes, switches, lists.
+//! Scalars as Fabric's configuration reader takes them: durations as Go writes them, numbers, sizes,
+//! switches, lists.
 
 use super::yaml::Value;
 use std::fmt::Write as _;

@@ -283,7 +283,8 @@ fn color(level: Level) -> u8 {
     }
 }
 
-/// Appends text with control characters made visible: what a peer sends must not forge lines or drive a terminal.
+/// Appends text with control characters made visible: what a peer sends must not forge lines or drive a
+/// terminal.
 fn push_printable(line: &mut String, text: &str) {
     for c in text.chars() {
         if c.is_control() && c != '\t' {

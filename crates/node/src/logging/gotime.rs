@@ -1,4 +1,5 @@
-//! Times in the layouts of Go, which show how the reference time 2006-01-02 15:04:05 would be written. Always UTC.
+//! Times in the layouts of Go, which show how the reference time 2006-01-02 15:04:05 would be written. Always
+//! UTC.
 
 use std::fmt::Write as _;
 use time::OffsetDateTime;

@@ -26,8 +26,8 @@ const OTHERS: &str = "(others)";
 /// }
 /// ```
 ///
-/// It holds at most 1,024 kinds. When they are used up, those whose period is over are forgotten; where there are none,
-/// further kinds share one.
+/// It holds at most 1,024 kinds. When they are used up, those whose period is over are forgotten; where there
+/// are none, further kinds share one.
 #[derive(Debug)]
 pub struct RateLimit {
     period: Duration,
@@ -40,7 +40,8 @@ struct Kind {
     left_out: u64,
 }
 
-/// How many lines of a kind were left out since the last one. Displayed as nothing, or as ` (12 more like this in 60s)`.
+/// How many lines of a kind were left out since the last one. Displayed as nothing, or as ` (12 more like
+/// this in 60s)`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Again {
     /// Lines left out.
@@ -96,8 +97,8 @@ impl RateLimit {
         Some(again)
     }
 
-    /// The kinds whose period is over and of which lines were left out since, with their number; they are forgotten. To be
-    /// told from time to time, so that the end of a flood is not lost.
+    /// The kinds whose period is over and of which lines were left out since, with their number; they are
+    /// forgotten. To be told from time to time, so that the end of a flood is not lost.
     pub fn finished_at(&self, now: Instant) -> Vec<(String, u64)> {
         let mut kinds = self.kinds.lock().unwrap_or_else(PoisonError::into_inner);
         let mut finished = Vec::new();

@@ -7,14 +7,16 @@
 //! tracing::info!(target: "gossip.channel", peers = 4, "Membership view has changed");
 //! ```
 //!
-//! - `FABRIC_LOGGING_SPEC` says which logger tells from which level on (see [`Spec`]); it can be changed while the node runs.
-//! - `FABRIC_LOGGING_FORMAT` is `json`, `logfmt` or a format string with `%{color}`, `%{id}`, `%{level}`, `%{message}`,
-//!   `%{module}`, `%{shortfunc}` (here the last word of the Rust module) and `%{time}`. Without it lines look as Fabric
-//!   documents them: `2018-11-01 15:32:38.268 UTC [gossip.comm] -> INFO 001 message`.
+//! - `FABRIC_LOGGING_SPEC` says which logger tells from which level on (see [`Spec`]); it can be changed
+//!   while the node runs.
+//! - `FABRIC_LOGGING_FORMAT` is `json`, `logfmt` or a format string with `%{color}`, `%{id}`, `%{level}`,
+//!   `%{message}`, `%{module}`, `%{shortfunc}` (here the last word of the Rust module) and `%{time}`. Without
+//!   it lines look as Fabric documents them: `2018-11-01 15:32:38.268 UTC [gossip.comm] -> INFO 001 message`.
 //!
-//! Fields of an event follow its message as `key=value`. Control characters in what is told are made visible, and a message is
-//! cut at 8 KiB: a peer cannot forge lines. Colours are left out where standard error is no terminal. The HTTP and gRPC
-//! libraries tell as logger `grpc`; what they call debugging shows every frame and counts as payload. Spans are not used.
+//! Fields of an event follow its message as `key=value`. Control characters in what is told are made visible,
+//! and a message is cut at 8 KiB: a peer cannot forge lines. Colours are left out where standard error is no
+//! terminal. The HTTP and gRPC libraries tell as logger `grpc`; what they call debugging shows every frame
+//! and counts as payload. Spans are not used.
 
 mod format;
 mod gotime;

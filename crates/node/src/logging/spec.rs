@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// Severities of Fabric, from the chattiest on. Events come in the first five; the last three switch everything off.
+/// Severities of Fabric, from the chattiest on. Events come in the first five; the last three switch
+/// everything off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Level {
     /// Whole messages.
@@ -88,9 +89,10 @@ impl Level {
 /// A specification, as of `FABRIC_LOGGING_SPEC` and `/logspec`:
 /// `[<logger>[,<logger>...]=]<level>[:[<logger>[,<logger>...]=]<level>...]`.
 ///
-/// A level alone is the default (info where there is none, the last where there are several). A logger's level also holds
-/// for the loggers below it (`gossip` for `gossip.comm`) unless they have their own; a name that ends in a dot means that
-/// logger only. Displayed in Fabric's normal form: loggers by name, the default last.
+/// A level alone is the default (info where there is none, the last where there are several). A logger's
+/// level also holds for the loggers below it (`gossip` for `gossip.comm`) unless they have their own; a name
+/// that ends in a dot means that logger only. Displayed in Fabric's normal form: loggers by name, the default
+/// last.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Spec {
     default: Level,

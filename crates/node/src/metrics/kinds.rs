@@ -57,7 +57,8 @@ impl Counter {
         self.0.inc_by(n);
     }
 
-    /// Takes over a total that is counted elsewhere; a smaller one than before changes nothing. For one caller at a time.
+    /// Takes over a total that is counted elsewhere; a smaller one than before changes nothing. For one
+    /// caller at a time.
     pub fn advance_to(&self, total: u64) {
         self.0.inc_by(total.saturating_sub(self.0.get()));
     }
@@ -114,8 +115,8 @@ pub struct Gauges<const N: usize>(IntGaugeVec);
 pub struct Timings<const N: usize>(HistogramVec);
 
 impl<const N: usize> Counters<N> {
-    /// The counter with these values of the labels, in their order; it is there from now on. Values must come from a small
-    /// set, never from what a peer sends.
+    /// The counter with these values of the labels, in their order; it is there from now on. Values must come
+    /// from a small set, never from what a peer sends.
     #[must_use]
     pub fn with(&self, values: [&str; N]) -> Counter {
         Counter(self.0.with_label_values(&values))

@@ -1,8 +1,9 @@
-//! Metrics: Fabric's where Fabric has them, name for name, so that its dashboards and alerts go on to work; what it does not
-//! have begins with `selvedge_`.
+//! Metrics: Fabric's where Fabric has them, name for name, so that its dashboards and alerts go on to work;
+//! what it does not have begins with `selvedge_`.
 //!
-//! One registry of its own, no globals. Families whose labels have had no value yet are not shown. What is counted elsewhere
-//! (such as by the protocol) is taken over when metrics are asked for: see [`Metrics::on_render`].
+//! One registry of its own, no globals. Families whose labels have had no value yet are not shown. What is
+//! counted elsewhere (such as by the protocol) is taken over when metrics are asked for: see
+//! [`Metrics::on_render`].
 
 mod kinds;
 mod process;
@@ -83,13 +84,15 @@ pub struct GrpcMetrics {
     pub connections_opened: Counter,
     /// `grpc_comm_conn_closed`.
     pub connections_closed: Counter,
-    /// `grpc_server_stream_messages_received{service,method}`; dots in a service's name are underscores: `gossip_Gossip`.
+    /// `grpc_server_stream_messages_received{service,method}`; dots in a service's name are underscores:
+    /// `gossip_Gossip`.
     pub stream_messages_received: Counters<2>,
     /// `grpc_server_stream_messages_sent{service,method}`.
     pub stream_messages_sent: Counters<2>,
     /// `grpc_server_stream_requests_received{service,method}`.
     pub stream_requests_received: Counters<2>,
-    /// `grpc_server_stream_requests_completed{service,method,code}`; codes are spelled `OK`, `Canceled`, `Unknown`.
+    /// `grpc_server_stream_requests_completed{service,method,code}`; codes are spelled `OK`, `Canceled`,
+    /// `Unknown`.
     pub stream_requests_completed: Counters<3>,
     /// `grpc_server_stream_request_duration{service,method,code}`.
     pub stream_request_duration: Timings<3>,
@@ -106,7 +109,8 @@ pub struct GrpcMetrics {
 pub struct LedgerMetrics {
     /// `ledger_blockchain_height{channel}`.
     pub blockchain_height: Gauges<1>,
-    /// `ledger_block_processing_time{channel}`: from a block's turn to its being handed to the store, thus verification.
+    /// `ledger_block_processing_time{channel}`: from a block's turn to its being handed to the store, thus
+    /// verification.
     pub block_processing_time: Timings<1>,
     /// `ledger_blockstorage_commit_time{channel}`: until a block is durable.
     pub blockstorage_commit_time: Timings<1>,
@@ -134,7 +138,8 @@ pub struct SelvedgeMetrics {
     pub blocks_received: Counters<2>,
     /// `selvedge_blocks_refused_total{channel,source}`: blocks whose verification failed.
     pub blocks_refused: Counters<2>,
-    /// `selvedge_highest_height_known{channel}`: the greatest height any member tells of; the own one lags by the difference.
+    /// `selvedge_highest_height_known{channel}`: the greatest height any member tells of; the own one lags by
+    /// the difference.
     pub highest_height_known: Gauges<1>,
     /// `selvedge_connections{direction}`: authenticated gossip connections, `inbound` or `outbound`.
     pub connections: Gauges<1>,
@@ -146,8 +151,8 @@ pub struct SelvedgeMetrics {
     pub bytes_received: Counter,
     /// `selvedge_bytes_sent_total`.
     pub bytes_sent: Counter,
-    /// `selvedge_certificate_expiry_seconds{certificate}`: end of validity in seconds since 1970, of `identity`,
-    /// `tls_server`, `tls_client` or `operations`.
+    /// `selvedge_certificate_expiry_seconds{certificate}`: end of validity in seconds since 1970, of
+    /// `identity`, `tls_server`, `tls_client` or `operations`.
     pub certificate_expiry: Gauges<1>,
 }
 
@@ -169,8 +174,8 @@ impl Metrics {
         Self { shared: Arc::new(Shared { families, registry, process, hooks: Mutex::default() }) }
     }
 
-    /// Calls `update` whenever metrics are asked for, before they are shown: for numbers that are kept elsewhere. It must be
-    /// quick.
+    /// Calls `update` whenever metrics are asked for, before they are shown: for numbers that are kept
+    /// elsewhere. It must be quick.
     pub fn on_render(&self, update: impl Fn(&Families) + Send + Sync + 'static) {
         self.shared.hooks.lock().unwrap_or_else(PoisonError::into_inner).push(Box::new(update));
     }

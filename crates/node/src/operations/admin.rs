@@ -118,8 +118,8 @@ impl IntoResponse for AdminError {
     }
 }
 
-/// Lets pass who may administer: with TLS who has a verified certificate, without it who is on this machine. Web pages may
-/// not, wherever they are shown.
+/// Lets pass who may administer: with TLS who has a verified certificate, without it who is on this machine.
+/// Web pages may not, wherever they are shown.
 pub(super) async fn guard(
     Extension(client): Extension<Client>,
     Extension(state): Extension<Arc<State>>,

@@ -29,8 +29,8 @@ impl Checks {
         Self::default()
     }
 
-    /// Adds the check of a component, or puts it in place of the one before. It is called at every request and must neither
-    /// block nor take long; its error is the reason, for people.
+    /// Adds the check of a component, or puts it in place of the one before. It is called at every request
+    /// and must neither block nor take long; its error is the reason, for people.
     pub fn register(&self, component: &str, check: impl Fn() -> Result<(), String> + Send + Sync + 'static) {
         let mut checks = self.checks.lock().unwrap_or_else(PoisonError::into_inner);
         checks.insert(component.to_owned(), Arc::new(check));

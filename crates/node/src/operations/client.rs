@@ -71,7 +71,8 @@ pub enum AdminClientError {
 }
 
 impl AdminClient {
-    /// Asks at `address`, which is `host:port` as in `operations.listenAddress`; an unspecified host is this machine.
+    /// Asks at `address`, which is `host:port` as in `operations.listenAddress`; an unspecified host is this
+    /// machine.
     #[must_use]
     pub fn new(address: &str) -> Self {
         let (host, port) = split(address);

@@ -13,11 +13,13 @@
 //! | `/selvedge/v1/channels/{channel}` | GET | [`ChannelInfo`] |
 //!
 //! With `operations.tls.enabled`, `/metrics`, `/logspec` and `/selvedge/` want a client certificate that
-//! `operations.tls.clientRootCAs` vouch for (401 otherwise), and with `clientAuthRequired` no connection comes about without
-//! one. Without TLS, `/selvedge/` answers only to this machine (403 otherwise). Errors are `{"error":"..."}`.
+//! `operations.tls.clientRootCAs` vouch for (401 otherwise), and with `clientAuthRequired` no connection
+//! comes about without one. Without TLS, `/selvedge/` answers only to this machine (403 otherwise). Errors
+//! are `{"error":"..."}`.
 //!
-//! Bounds: 64 connections at a time, further ones wait; 10 s for the head of a request (so long may a connection be idle);
-//! 30 s for its body; 10 min for a connection; 5 s for TLS, and for open requests when the server stops.
+//! Bounds: 64 connections at a time, further ones wait; 10 s for the head of a request (so long may a
+//! connection be idle); 30 s for its body; 10 min for a connection; 5 s for TLS, and for open requests when
+//! the server stops.
 
 mod admin;
 mod checks;

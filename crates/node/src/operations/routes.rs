@@ -78,7 +78,8 @@ pub(super) fn error_response(status: StatusCode, message: impl Into<String>) -> 
     (status, Json(ErrorAnswer { error: message.into() })).into_response()
 }
 
-/// The body of a request where it is not too large, by its own word or by the count, and does not take too long.
+/// The body of a request where it is not too large, by its own word or by the count, and does not take too
+/// long.
 pub(super) async fn read_body(headers: &HeaderMap, body: Body, bytes_max: usize) -> Result<Bytes, Response> {
     let too_large = || error_response(StatusCode::PAYLOAD_TOO_LARGE, format!("more than {bytes_max} bytes"));
     let told =

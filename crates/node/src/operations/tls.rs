@@ -36,7 +36,8 @@ pub(super) fn server_config(settings: &OperationsTlsSettings) -> Result<ServerCo
         .with_safe_default_protocol_versions()
         .map_err(|error| refuse(cert_file, error))?;
     let builder = if settings.client_root_ca_files.is_empty() {
-        // there is nothing to verify a client's certificate with; the configuration refuses to demand one then
+        // there is nothing to verify a client's certificate with; the configuration refuses to demand one
+        // then
         builder.with_no_client_auth()
     } else {
         let roots = Arc::new(roots(&settings.client_root_ca_files)?);
