@@ -1,5 +1,7 @@
 //! Who ordered a block (spec/07 §5 and §6).
 
+use prost::Message;
+use selvedge_proto::WireError;
 use selvedge_proto::block::{self, BlockError as Malformed, BlockSignatures};
 use selvedge_proto::common::{Block, BlockHeader, IdentifierHeader, MetadataSignature, SignatureHeader};
 use selvedge_proto::msp::SerializedIdentity;
@@ -105,13 +107,10 @@ impl ChannelBundle {
     fn check_signatures(&self, header: &BlockHeader, signatures: &BlockSignatures) -> Result<(), BlockError> {
         let mut signed = Vec::with_capacity(signatures.entries.len());
         for (index, entry) in signatures.entries.iter().enumerate() {
-            let Some((header_of_signature, identity)) =
-                self.signer(entry).map_err(|Undecodable| BlockError::SignatureHeader { index })?
-            else {
-                continue;
-            };
+            let signer = self.signer(entry).map_err(|_| BlockError::SignatureHeader { index })?;
+            let Some(Signer { signed_header, identity }) = signer else { continue };
             signed.push(SignedData {
-                data: block::signed_bytes(&signatures.value, header_of_signature, header).into(),
+                data: block::signed_bytes(&signatures.value, signed_header, header).into(),
                 identity: identity.into(),
                 signature: (&entry.signature[..]).into(),
             });
@@ -119,26 +118,31 @@ impl ChannelBundle {
         Ok(self.evaluate(BLOCK_VALIDATION, &signed)?)
     }
 
-    /// The header that was signed and who is said to have signed; None if that is a consenter nobody knows.
-    fn signer<'a>(&self, entry: &'a MetadataSignature) -> Result<Option<(&'a [u8], Vec<u8>)>, Undecodable> {
-        use prost::Message;
+    /// Who is said to have made a signature; None if that is a consenter nobody knows.
+    fn signer<'a>(&self, entry: &'a MetadataSignature) -> Result<Option<Signer<'a>>, WireError> {
         let is_bft = self.capabilities().bft_signatures()
             && entry.signature_header.is_empty()
             && !entry.identifier_header.is_empty();
         if !is_bft {
-            let header: SignatureHeader =
-                selvedge_proto::decode(entry.signature_header.clone()).map_err(|_| Undecodable)?;
-            return Ok(Some((&entry.signature_header, header.creator.to_vec())));
+            let header: SignatureHeader = selvedge_proto::decode(entry.signature_header.clone())?;
+            return Ok(Some(Signer {
+                signed_header: &entry.signature_header,
+                identity: header.creator.to_vec(),
+            }));
         }
-        let header: IdentifierHeader =
-            selvedge_proto::decode(entry.identifier_header.clone()).map_err(|_| Undecodable)?;
+        let header: IdentifierHeader = selvedge_proto::decode(entry.identifier_header.clone())?;
         let consenter = self.consenters().iter().find(|consenter| consenter.id == header.identifier);
         Ok(consenter.map(|consenter| {
             let identity =
                 SerializedIdentity { mspid: consenter.msp_id.clone(), id_bytes: consenter.identity.clone() };
-            (&entry.identifier_header[..], identity.encode_to_vec())
+            Signer { signed_header: &entry.identifier_header, identity: identity.encode_to_vec() }
         }))
     }
 }
 
-struct Undecodable;
+/// Who is said to have made a signature, and the header that it covers.
+struct Signer<'a> {
+    signed_header: &'a [u8],
+    /// Serialized.
+    identity: Vec<u8>,
+}

@@ -350,6 +350,3 @@ fn public_key(info: &SubjectPublicKeyInfo<'_>) -> Result<PublicKey, CertificateE
 fn short(text: &str) -> String {
     text.chars().take(120).collect()
 }
-
-#[cfg(test)]
-mod tests;

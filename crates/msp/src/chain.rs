@@ -244,6 +244,3 @@ fn check_host_name_without_alternatives(leaf: &Certificate, chain: &Chain) -> Re
     }
     Ok(())
 }
-
-#[cfg(test)]
-mod tests;

@@ -223,7 +223,10 @@ impl Identity {
     ///
     /// The rule that refuses it.
     pub fn validate(&self) -> Result<(), &ValidationError> {
-        self.validity.as_ref().map(|()| ())
+        match &self.validity {
+            Ok(()) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     /// Checks that the identity signed the message. Does not ask whether the identity is valid.

@@ -61,10 +61,10 @@ fn is_printable(byte: u8) -> bool {
 }
 
 fn bmp(bytes: &[u8]) -> Option<String> {
-    let bytes = bytes.strip_suffix(&[0, 0]).filter(|_| bytes.len() % 2 == 0).unwrap_or(bytes);
-    if bytes.len() % 2 != 0 {
+    if !bytes.len().is_multiple_of(2) {
         return None;
     }
+    let bytes = bytes.strip_suffix(&[0, 0]).unwrap_or(bytes);
     let units =
         bytes.chunks_exact(2).map(|pair| pair.iter().fold(0_u16, |unit, byte| unit << 8 | u16::from(*byte)));
     units

@@ -57,7 +57,7 @@ pub(crate) struct SignaturePolicy {
 #[derive(Clone, Debug)]
 enum CompiledRule {
     SignedBy(usize),
-    NOutOf(i32, Vec<CompiledRule>),
+    NOutOf(i32, Vec<Self>),
 }
 
 impl SignaturePolicy {

@@ -1,7 +1,6 @@
 //! From one configuration to the next: every step of spec/07 §10.1, with updates made and signed here.
 
-mod support;
-
+use crate::support::{genesis, local_msp};
 use prost::Message;
 use selvedge_msp::{ChannelBundle, ConfigError, Followed, LocalMsp, UpdateError};
 use selvedge_proto::common::{
@@ -12,7 +11,6 @@ use selvedge_proto::common::{
 use selvedge_proto::msp::{FabricMspConfig, MspConfig, SerializedIdentity};
 use selvedge_proto::orderer::ConsensusType;
 use selvedge_proto::peer::{AnchorPeer, AnchorPeers};
-use support::{genesis, local_msp};
 
 /// An update of the recorded channel with the configuration that it leads to, to be bent in every way.
 struct Update {
@@ -452,7 +450,7 @@ fn the_consensus_type_changes_only_with_the_capability() {
 
 fn orderer_admin() -> LocalMsp {
     let folder = "network/crypto/ordererOrganizations/example.com/users/Admin@example.com/msp";
-    LocalMsp::load(&support::fixture_path(folder), "OrdererMSP", support::NOW).unwrap()
+    LocalMsp::load(&crate::support::fixture_path(folder), "OrdererMSP", crate::support::NOW).unwrap()
 }
 
 #[test]
@@ -461,7 +459,7 @@ fn a_result_that_breaks_the_rules_is_refused() {
     let [admin1, _] = admins();
     let mut update = Update::new(&bundle);
     at(&mut update.read_set, &ORG1);
-    update.set(&ORG1, "MSP", value(1, &selvedge_proto::msp::MspConfig { r#type: 9, ..Default::default() }));
+    update.set(&ORG1, "MSP", value(1, &MspConfig { r#type: 9, ..Default::default() }));
     assert_eq!(update.validate(&bundle, &[&admin1]).unwrap_err().reason(), "config_msp");
 }
 

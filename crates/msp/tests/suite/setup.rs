@@ -1,12 +1,10 @@
 //! The checks when an MSP is set up (spec/03 §9.3).
 
-mod support;
-
+use crate::support::authority::{Certified, authority_params, organization, params};
 use bytes::Bytes;
 use rcgen::{BasicConstraints, IsCa, KeyPair};
 use selvedge_msp::{ChainError, Msp, MspError, MspVersion, RevocationError, ValidationError};
 use selvedge_proto::msp::{FabricCryptoConfig, FabricMspConfig, FabricOuIdentifier};
-use support::authority::{Certified, authority_params, organization, params};
 
 fn set_up(config: &FabricMspConfig) -> Result<Msp, MspError> {
     Msp::from_config(config, MspVersion::V3_0)
@@ -236,8 +234,8 @@ fn hash_functions() {
     // SHA3 signs another digest
     let signer = root.member(&["peer"]);
     let local = |family| {
-        let config = support::authority::signing(with(family, ""), &signer);
-        selvedge_msp::LocalMsp::from_config(&config, support::NOW).unwrap()
+        let config = crate::support::authority::signing(with(family, ""), &signer);
+        selvedge_msp::LocalMsp::from_config(&config, crate::support::NOW).unwrap()
     };
     let (sha2, sha3) = (local("SHA2"), local("SHA3"));
     let signature = sha3.signer().sign(b"message").unwrap();
@@ -260,17 +258,21 @@ fn a_path_length_of_zero_allows_members_only() {
 #[test]
 fn a_local_msp_needs_a_name() {
     let root = Certified::root("ca");
-    let mut config = support::authority::signing(organization(&[&root], &[]), &root.member(&["peer"]));
+    let mut config = crate::support::authority::signing(organization(&[&root], &[]), &root.member(&["peer"]));
     config.name = String::new();
-    assert_eq!(selvedge_msp::LocalMsp::from_config(&config, support::NOW).unwrap_err(), MspError::NoName);
+    assert_eq!(
+        selvedge_msp::LocalMsp::from_config(&config, crate::support::NOW).unwrap_err(),
+        MspError::NoName
+    );
 }
 
 #[test]
 fn a_node_whose_own_msp_refuses_it_does_not_start() {
     let root = Certified::root("ca");
-    let config = |member: &Certified| support::authority::signing(organization(&[&root], &[]), member);
-    let refused =
-        |config: &FabricMspConfig| selvedge_msp::LocalMsp::from_config(config, support::NOW).unwrap_err();
+    let config = |member: &Certified| crate::support::authority::signing(organization(&[&root], &[]), member);
+    let refused = |config: &FabricMspConfig| {
+        selvedge_msp::LocalMsp::from_config(config, crate::support::NOW).unwrap_err()
+    };
     let error = refused(&config(&root.member(&["nothing"])));
     assert_eq!(error, MspError::SigningIdentity(ValidationError::NoRole.into()));
     let error = refused(&config(&Certified::root("other").member(&["peer"])));

@@ -1,7 +1,6 @@
 //! Chains of certificates by Fabric's rules (spec/03 §8.3 to §8.5).
 
-mod support;
-
+use crate::support::authority::{Certified, DAY, authority_params, organization, params, unknown_extension};
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, GeneralSubtree, IsCa, KeyPair,
     KeyUsagePurpose, NameConstraints, SanType, date_time_ymd,
@@ -10,7 +9,6 @@ use selvedge_msp::{
     ChainError, IdentityError, IssuerSignatureError, Msp, MspVersion, NameError, SignatureError,
     ValidationError,
 };
-use support::authority::{Certified, DAY, authority_params, organization, params, unknown_extension};
 
 fn msp(roots: &[&Certified], intermediates: &[&Certified]) -> Msp {
     Msp::from_config(&organization(roots, intermediates), MspVersion::V3_0).unwrap()
@@ -284,8 +282,8 @@ fn every_kind_of_authority_and_member() {
             continue;
         }
         assert_eq!(identity.validate(), Ok(()), "{name} member");
-        let config = support::authority::signing(organization(&[&root], &[]), &member);
-        let local = selvedge_msp::LocalMsp::from_config(&config, support::NOW).unwrap();
+        let config = crate::support::authority::signing(organization(&[&root], &[]), &member);
+        let local = selvedge_msp::LocalMsp::from_config(&config, crate::support::NOW).unwrap();
         assert_eq!(local.signer().algorithm(), name);
         let signature = local.signer().sign(signed).unwrap();
         assert_eq!(identity.verify(signed, &signature), Ok(()), "{name} signature");

@@ -1,7 +1,5 @@
 //! Certificate authorities made for a test.
 
-#![allow(dead_code)]
-
 use std::time::Duration;
 
 use bytes::Bytes;

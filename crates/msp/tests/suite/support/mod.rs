@@ -1,8 +1,5 @@
 //! What several tests need: recordings, vectors, and configurations made of them.
 
-// every test file uses its own part of it
-#![allow(dead_code)]
-
 pub(crate) mod authority;
 
 use std::path::PathBuf;

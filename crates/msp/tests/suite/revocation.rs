@@ -1,11 +1,9 @@
 //! Certificate revocation lists (spec/03 §8.6).
 
-mod support;
-
+use crate::support::authority::{Certified, authority_params, organization};
 use bytes::Bytes;
 use rcgen::{KeyIdMethod, KeyPair, SerialNumber};
 use selvedge_msp::{Msp, MspError, MspVersion, RevocationError, ValidationError};
-use support::authority::{Certified, authority_params, organization};
 
 fn msp(root: &Certified, lists: Vec<Bytes>) -> Msp {
     let mut config = organization(&[root], &[]);

@@ -1,13 +1,11 @@
 //! The blocks of the channel ordered by four SmartBFT orderers: three of four must sign.
 
-mod support;
-
+use crate::support::{block, fixture_json};
 use bytes::Bytes;
 use prost::Message;
 use selvedge_msp::{BlockError, ChannelBundle, ConfigError, Followed};
 use selvedge_proto::block::{config_envelope, signatures};
 use selvedge_proto::common::{Block, Metadata, MetadataSignature};
-use support::{block, fixture_json};
 
 fn bft_block(number: u64) -> Block {
     block(&format!("bft/blocks/orderer/{number:03}.block"))
@@ -35,7 +33,7 @@ fn all_blocks_of_all_sources_verify_and_the_configuration_is_followed() {
     for number in 1..=18 {
         for source in ["orderer", "orderer3", "peer"] {
             let path = format!("bft/blocks/{source}/{number:03}.block");
-            if !support::fixture_path(&path).exists() {
+            if !crate::support::fixture_path(&path).exists() {
                 continue;
             }
             let block = block(&path);

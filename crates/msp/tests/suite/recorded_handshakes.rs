@@ -1,14 +1,12 @@
 //! The identities and signatures of the recorded handshakes: accepted and refused as by a real peer.
 
-mod support;
-
 use std::sync::Arc;
 
+use crate::support::{NOW, base64, fixture_json, genesis, local_msp};
 use bytes::Bytes;
 use selvedge_msp::{MessageVerifier, pki_id};
 use selvedge_proto::envelope::EnvelopeView;
 use selvedge_proto::gossip::gossip_message::Content;
-use support::{NOW, base64, fixture_json, genesis, local_msp};
 
 #[test]
 fn identities_and_signatures_are_judged_as_by_fabric() {

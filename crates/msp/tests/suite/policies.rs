@@ -1,7 +1,6 @@
 //! Signature policies and principals: the truth table of spec/07 §9.2 and the principals of §8.5.
 
-mod support;
-
+use crate::support::{genesis, local_msp};
 use prost::Message;
 use selvedge_msp::{ChannelBundle, LocalMsp, PolicyDefinitionError, PolicyError, SignedData};
 use selvedge_proto::common::msp_principal::Classification;
@@ -11,7 +10,6 @@ use selvedge_proto::common::{
     CombinedPrincipal, MspIdentityAnonymity, MspPrincipal, MspRole, OrganizationUnit, SignaturePolicy,
     SignaturePolicyEnvelope,
 };
-use support::{genesis, local_msp};
 
 fn principal(classification: Classification, principal: &impl Message) -> MspPrincipal {
     MspPrincipal {
@@ -140,10 +138,10 @@ fn organizational_units_need_the_right_certifier() {
     let peer = local_msp("peer0.org1");
     // SHA-256 by another implementation than the one under test
     let certifier = {
-        let ca = support::fixture(
+        let ca = crate::support::fixture(
             "network/crypto/peerOrganizations/org1.example.com/msp/cacerts/ca.org1.example.com-cert.pem",
         );
-        let ca = bundle.deserialize(&support::serialized("Org1MSP", &ca)).unwrap();
+        let ca = bundle.deserialize(&crate::support::serialized("Org1MSP", &ca)).unwrap();
         <sha2::Sha256 as sha2::Digest>::digest(ca.certificate_der()).to_vec()
     };
     let unit = |unit: &str, certifiers: &[u8]| {

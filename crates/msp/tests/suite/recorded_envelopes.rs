@@ -1,16 +1,14 @@
 //! Every signature of the recorded gossip envelopes, with tampered controls.
 
-mod support;
-
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::support::{base64, fixture, fixture_json, genesis, local_msp};
 use bytes::Bytes;
 use selvedge_msp::{MessageVerifier, SignatureError, VerifyError};
 use selvedge_proto::envelope::{ContentKind, EnvelopeView};
 use selvedge_proto::gossip::gossip_message::Content;
 use serde_json::Value;
-use support::{base64, fixture, fixture_json, genesis, local_msp};
 
 struct Network {
     /// Serialized identities by the name of the node.

@@ -1,10 +1,8 @@
 //! Every block of the recorded channel, ordered by Raft.
 
-mod support;
-
+use crate::support::{block, fixture_json, genesis};
 use selvedge_msp::{BlockError, ChannelBundle, Followed};
 use selvedge_proto::block::{BlockError as Malformed, is_config_block};
-use support::{block, fixture_json, genesis};
 
 #[test]
 fn all_blocks_from_orderer_and_peer_verify() {

@@ -1,7 +1,6 @@
 //! What a channel's configuration says, and the rules that it must keep (spec/07 §7).
 
-mod support;
-
+use crate::support::{block, genesis};
 use prost::Message;
 use selvedge_msp::{AnchorPeer, ChannelBundle, ConfigError, MspVersion};
 use selvedge_proto::common::{
@@ -10,7 +9,6 @@ use selvedge_proto::common::{
 };
 use selvedge_proto::msp::MspConfig;
 use selvedge_proto::orderer::{BatchSize, BatchTimeout};
-use support::{block, genesis};
 
 #[test]
 fn the_recorded_channel() {
@@ -31,7 +29,7 @@ fn the_recorded_channel() {
     assert_eq!(orgs[0].anchor_peers, anchor(21301));
     assert_eq!(orgs[1].anchor_peers, anchor(21401));
     assert!(bundle.is_member("Org2MSP") && !bundle.is_member("OrdererMSP") && !bundle.is_member("Org3MSP"));
-    let tls_ca = support::fixture(
+    let tls_ca = crate::support::fixture(
         "network/crypto/peerOrganizations/org1.example.com/tlsca/tlsca.org1.example.com-cert.pem",
     );
     assert_eq!(orgs[0].tls_roots.len(), 1);

@@ -1,11 +1,9 @@
 //! Every identity of the recorded network: PKI-ID, serialization, role, and the MSP folder it comes from.
 
-mod support;
-
 use std::sync::Arc;
 
+use crate::support::{base64, fixture_json, fixture_path, genesis, hex, local_msp};
 use selvedge_msp::{IdentityError, MessageVerifier, Msp, MspVersion, NodeRole, pki_id, read_msp_folder};
-use support::{base64, fixture_json, fixture_path, genesis, hex, local_msp};
 
 #[test]
 fn pki_ids_and_claims_are_those_of_fabric() {
@@ -59,13 +57,13 @@ fn folders_make_the_same_identities() {
 fn outsiders_are_refused() {
     let folder = fixture_path("network/crypto-outsider/peerOrganizations/org3.example.com/peers");
     let peer = std::fs::read_dir(folder).unwrap().next().unwrap().unwrap().path().join("msp");
-    let outsider = selvedge_msp::LocalMsp::load(&peer, "Org3MSP", support::NOW).unwrap();
+    let outsider = selvedge_msp::LocalMsp::load(&peer, "Org3MSP", crate::support::NOW).unwrap();
     let verifier = MessageVerifier::new(Arc::new(local_msp("peer0.org1")));
     verifier.set_channel("mychannel", Arc::new(genesis()));
     let refused = verifier.check_identity(outsider.identity());
     assert_eq!(refused, Err(IdentityError::UnknownMsp("Org3MSP".to_owned())));
     // the same certificate under the name of another organisation
-    let disguised = selvedge_msp::LocalMsp::load(&peer, "Org1MSP", support::NOW).unwrap();
+    let disguised = selvedge_msp::LocalMsp::load(&peer, "Org1MSP", crate::support::NOW).unwrap();
     let refused = verifier.check_identity(disguised.identity()).unwrap_err();
     assert_eq!(refused.reason(), "chain_unknown_authority");
 }
@@ -76,6 +74,7 @@ fn an_authority_with_a_high_s_signature_is_normalised() {
     let folder = fixture_path("network/crypto-outsider/peerOrganizations/org3.example.com/msp");
     let read = read_msp_folder(&folder, "Org3MSP").unwrap();
     let msp = Msp::from_config(&read.config, MspVersion::V3_0).unwrap();
-    let authority = msp.deserialize(&support::serialized("Org3MSP", &read.config.root_certs[0])).unwrap();
-    assert_ne!(authority.serialize(), support::serialized("Org3MSP", &read.config.root_certs[0]));
+    let authority =
+        msp.deserialize(&crate::support::serialized("Org3MSP", &read.config.root_certs[0])).unwrap();
+    assert_ne!(authority.serialize(), crate::support::serialized("Org3MSP", &read.config.root_certs[0]));
 }

@@ -1,10 +1,8 @@
 //! The test vectors of spec/03 §13.
 
-mod support;
-
+use crate::support::{hex, node_ous, organization, serialized, vector};
 use selvedge_msp::{IdentityError, LocalMsp, Msp, MspVersion, SignatureError, ValidationError, pki_id};
 use selvedge_proto::msp::{KeyInfo, SigningIdentityInfo};
-use support::{hex, node_ous, organization, serialized, vector};
 
 const NOW: i64 = 1_800_000_000;
 const MESSAGE: &[u8] = b"gossip identity test vector";
@@ -59,7 +57,7 @@ fn signatures() {
     let verify = |file: &str, message: &[u8], signature: &str| {
         msp.deserialize(&serialized("Org1MSP", &vector(file)))
             .unwrap()
-            .verify(message, &support::bytes(signature))
+            .verify(message, &crate::support::bytes(signature))
     };
     let v1 = "3045022100ccbab27e5dcf29abf53fd44144b592d15ba87c1b311009578fb19ec8cbed8b180220482820c8eb80be5f29058fd8de7ea31a7d20c9eb9233fdb1ed11ed8f328b9cf4";
     let high = "3046022100ccbab27e5dcf29abf53fd44144b592d15ba87c1b311009578fb19ec8cbed8b18022100b7d7df36147f41a1d6fa702721815ce53fc630c214e3a0d306a7dd33c9d7885d";
