@@ -7,7 +7,7 @@ use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 pub(crate) const CHANNEL: &str = "interop";
 const CHAINCODE_PORT: u16 = 22900;
@@ -96,6 +96,15 @@ pub(crate) struct Network {
     repository: PathBuf,
     folder: PathBuf,
     processes: BTreeMap<String, Process>,
+    downtimes: Vec<Downtime>,
+}
+
+/// A program was ended by the scenario, and perhaps started again.
+#[derive(Clone, Debug)]
+pub(crate) struct Downtime {
+    pub(crate) name: String,
+    pub(crate) from: SystemTime,
+    pub(crate) to: Option<SystemTime>,
 }
 
 impl Network {
@@ -110,8 +119,14 @@ impl Network {
             fs::remove_dir_all(&folder)?;
         }
         fs::create_dir_all(folder.join("logs"))?;
-        let network =
-            Self { fabric, consensus, repository: repository.to_owned(), folder, processes: BTreeMap::new() };
+        let network = Self {
+            fabric,
+            consensus,
+            repository: repository.to_owned(),
+            folder,
+            processes: BTreeMap::new(),
+            downtimes: Vec::new(),
+        };
         let template = network.template("crypto-config.yaml");
         run(network
             .fabric
@@ -358,9 +373,13 @@ impl Network {
 
     /// Adds where the orderers are to a command of the peer program.
     pub(crate) fn ordered<'c>(&self, command: &'c mut Command) -> &'c mut Command {
+        self.ordered_by(0, command)
+    }
+
+    fn ordered_by<'c>(&self, orderer: u16, command: &'c mut Command) -> &'c mut Command {
         command
             .arg("-o")
-            .arg(format!("127.0.0.1:{}", orderer_port(0)))
+            .arg(format!("127.0.0.1:{}", orderer_port(orderer)))
             .arg("--tls")
             .arg("--cafile")
             .arg(self.orderer_ca())
@@ -390,16 +409,16 @@ impl Network {
         Ok(height as u64)
     }
 
-    /// Blocks of the ordering service, fetched by Fabric's own client, one file a block.
-    pub(crate) fn fetch_blocks(&self, via: Place, range: std::ops::Range<u64>, into: &Path) -> Outcome<()> {
-        fs::create_dir_all(into)?;
-        for number in range {
-            let file = into.join(format!("{number:06}.block"));
+    /// A block as each orderer has it, fetched by Fabric's own client: each signs its own copy.
+    pub(crate) fn fetch_block(&self, via: Place, number: u64) -> Outcome<Vec<Vec<u8>>> {
+        let file = self.folder.join("fetched.block");
+        let fetch = |orderer| {
             let mut command = self.peer_cli(via);
             command.args(["channel", "fetch", &number.to_string()]).arg(&file).args(["-c", CHANNEL]);
-            run(self.ordered(&mut command))?;
-        }
-        Ok(())
+            run(self.ordered_by(orderer, &mut command))?;
+            Ok(fs::read(&file)?)
+        };
+        (0..self.consensus.orderer_count()).map(fetch).collect()
     }
 
     /// Installs, approves and commits the chaincode, and starts it.
@@ -490,6 +509,9 @@ impl Network {
     /// Starts a program of the network under a name, with its log in the network's folder.
     pub(crate) fn start(&mut self, name: &str, command: &mut Command) -> Outcome<()> {
         let log = self.log(name);
+        if let Some(down) = self.downtimes.iter_mut().rfind(|down| down.name == name) {
+            down.to = Some(SystemTime::now());
+        }
         self.processes.insert(name.to_owned(), Process::start(command, &log)?);
         Ok(())
     }
@@ -502,13 +524,24 @@ impl Network {
         self.processes.get_mut(name).ok_or_else(|| format!("{name} was not started").into())
     }
 
+    /// When which programs were ended by the scenario.
+    pub(crate) fn downtimes(&self) -> &[Downtime] {
+        &self.downtimes
+    }
+
+    fn goes_down(&mut self, name: &str) {
+        self.downtimes.push(Downtime { name: name.to_owned(), from: SystemTime::now(), to: None });
+    }
+
     pub(crate) fn terminate(&mut self, name: &str) {
+        self.goes_down(name);
         if let Some(process) = self.processes.remove(name) {
             process.terminate();
         }
     }
 
     pub(crate) fn kill(&mut self, name: &str) {
+        self.goes_down(name);
         if let Some(process) = self.processes.remove(name) {
             process.kill();
         }

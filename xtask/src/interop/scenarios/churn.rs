@@ -1,5 +1,6 @@
 //! Peers of both kinds are stopped, killed and started at random while blocks flow.
 
+use super::orderer::is_same_block;
 use super::{ANCHOR, Context, Outcome, bootstrap_of, judge_logs, wait_height};
 use crate::interop::network::{Behaviour, Consensus, Network, Place, place};
 use crate::interop::process::{cpu_seconds, resident_kib};
@@ -91,9 +92,7 @@ fn change(
 
 /// Every Selvedge ledger verifies and holds the ordering service's blocks.
 fn compare(context: &Context, network: &mut Network, height: u64, observed: &mut Vec<String>) -> Outcome {
-    let theirs = network.folder().join("orderer-blocks");
-    network.fetch_blocks(ANCHOR, height - 1..height, &theirs)?;
-    let last = fs::read(theirs.join(format!("{:06}.block", height - 1)))?;
+    let last = network.fetch_block(ANCHOR, height - 1)?;
     for place in SELVEDGE_PLACES {
         network.terminate(&place.short_name());
         let said = selvedge::ledger(network, &context.program, place, &["verify"])?;
@@ -104,7 +103,7 @@ fn compare(context: &Context, network: &mut Network, height: u64, observed: &mut
         ));
         let ours = network.folder().join(format!("{}-blocks", place.short_name()));
         selvedge::ledger(network, &context.program, place, &["export", &ours.display().to_string()])?;
-        if fs::read(ours.join(format!("{:06}.block", height - 1)))? != last {
+        if !is_same_block(&fs::read(ours.join(format!("{:06}.block", height - 1)))?, &last)? {
             return Err(format!("{} has another block {}", place.short_name(), height - 1).into());
         }
     }

@@ -3,6 +3,7 @@
 mod churn;
 mod gossip;
 mod kill;
+mod logs;
 mod membership;
 mod orderer;
 mod reconfiguration;
@@ -12,9 +13,10 @@ use super::network::{Behaviour, Consensus, Network, Place, place};
 use super::process::{metric, wait};
 use super::selvedge;
 use std::error::Error;
-use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
+
+use logs::judge_logs;
 
 pub(crate) type Outcome = Result<(), Box<dyn Error>>;
 
@@ -152,43 +154,4 @@ fn wait_members(places: &[Place], count: u32, limit: Duration) -> Outcome {
         }
         Ok(Some(()))
     })
-}
-
-/// No warning or error of a Go peer names the Selvedge node, but for the lines in `interop/allowed-log-lines.txt`.
-fn judge_logs(network: &Network, selvedge: &[Place], observed: &mut Vec<String>) -> Outcome {
-    let allowed = fs::read_to_string(network.repository().join("interop/allowed-log-lines.txt"))?;
-    let allowed: Vec<&str> = allowed
-        .lines()
-        .filter(|line| !line.is_empty() && !line.starts_with('#'))
-        .filter_map(|line| line.split_once(" -- ").map(|(pattern, _reason)| pattern.trim()))
-        .collect();
-    let mut about_us = 0;
-    let mut unknown = Vec::new();
-    for entry in fs::read_dir(network.folder().join("logs"))? {
-        let file = entry?.path();
-        let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        if !name.starts_with("peer") || selvedge.iter().any(|place| place.short_name() == name) {
-            continue;
-        }
-        for line in fs::read_to_string(&file)?.lines() {
-            let loud = ["WARN", "ERRO", "PANI", "panic:", "FATA"].iter().any(|level| line.contains(level));
-            if !loud || !selvedge.iter().any(|place| line.contains(&place.endpoint())) {
-                continue;
-            }
-            about_us += 1;
-            if !allowed.iter().any(|pattern| line.contains(pattern)) {
-                unknown.push(format!("{name}: {line}"));
-            }
-        }
-    }
-    observed.push(format!(
-        "warnings and errors about the node in Go peers' logs: {about_us}, not on the list: {}",
-        unknown.len()
-    ));
-    if unknown.is_empty() {
-        Ok(())
-    } else {
-        unknown.truncate(5);
-        Err(format!("Go peers complain about the node:\n{}", unknown.join("\n")).into())
-    }
 }
