@@ -98,10 +98,7 @@ impl Dial<'_> {
     pub(super) async fn connect(mut self) -> Result<Http2Connection, DialError> {
         let malformed = || DialError::Endpoint { endpoint: self.endpoint.to_owned() };
         let (host, port) = split_endpoint(self.endpoint).ok_or_else(malformed)?;
-        let stream = self.tcp(host, port).await?;
-        let failed = |reason: std::io::Error| DialError::Http2 { reason: reason.to_string() };
-        stream.set_nodelay(true).map_err(failed)?;
-        let remote_address = stream.peer_addr().map_err(failed)?;
+        let (stream, remote_address) = self.tcp(host, port).await?;
         let (socket, binding, tls) = match self.tls {
             None => (Socket::plain(stream), None, None),
             Some(handle) => {
@@ -123,7 +120,8 @@ impl Dial<'_> {
         }
     }
 
-    async fn tcp(&mut self, host: &str, port: u16) -> Result<TcpStream, DialError> {
+    /// Connects to the first address that takes the connection. What is short is not delayed on it.
+    async fn tcp(&mut self, host: &str, port: u16) -> Result<(TcpStream, SocketAddr), DialError> {
         let unresolved = |reason: String| DialError::Resolve { host: host.to_owned(), reason };
         let addresses = self.within(DialStep::Resolve, lookup_host((host, port))).await?;
         let addresses: Vec<SocketAddr> = addresses.map_err(|error| unresolved(error.to_string()))?.collect();
@@ -131,10 +129,11 @@ impl Dial<'_> {
         let mut failure = unresolved("the host has no address".to_owned());
         for address in addresses {
             let begun = Instant::now();
-            match self.within(DialStep::Tcp, TcpStream::connect(address)).await? {
+            let connected = self.within(DialStep::Tcp, TcpStream::connect(address)).await?;
+            match connected.and_then(|stream| stream.set_nodelay(true).map(|()| stream)) {
                 Ok(stream) => {
                     (self.observer)(DialProgress::Tcp { address, elapsed: begun.elapsed() });
-                    return Ok(stream);
+                    return Ok((stream, address));
                 }
                 Err(error) => failure = DialError::Tcp { address, reason: error.to_string() },
             }
@@ -205,7 +204,29 @@ impl Dial<'_> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::settings::Settings;
     use super::*;
+    use tokio::net::TcpListener;
+    use tokio::sync::mpsc;
+
+    #[tokio::test]
+    async fn dialled_sockets_do_not_delay_what_is_short() {
+        let shared = Shared::new(Settings::default(), None, mpsc::channel(1).0);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let timeout = Duration::from_secs(60);
+        let mut dial = Dial {
+            shared: &shared,
+            tls: None,
+            endpoint: "",
+            timeout,
+            deadline: Instant::now() + timeout,
+            observer: &mut |_progress| {},
+        };
+        let address = listener.local_addr().unwrap();
+        let (stream, remote) = dial.tcp("127.0.0.1", address.port()).await.unwrap();
+        assert!(stream.nodelay().unwrap());
+        assert_eq!(remote, address);
+    }
 
     #[test]
     fn endpoints_are_split() {

@@ -130,9 +130,12 @@ impl Http2Connection {
         }
     }
 
-    /// Closes the connection in order, or cuts it if that takes too long.
+    /// Closes the connection in order, or cuts it if that takes too long; if there are clones, leaves it to the last.
     pub(super) async fn close(self) {
         drop(self.sender);
+        if Arc::strong_count(&self.report) > 1 {
+            return;
+        }
         if timeout(CLOSE_PATIENCE, self.tasks.wait()).await.is_err() {
             self.tasks.kill();
             self.tasks.wait().await;

@@ -16,8 +16,9 @@ use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::time::{Instant, sleep, sleep_until, timeout_at};
+use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 use tokio_rustls::TlsAcceptor;
 use tonic::service::Routes;
 
@@ -26,6 +27,10 @@ const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
 
 /// How long a client may take to leave after GOAWAY.
 const GOAWAY_PATIENCE: Duration = Duration::from_secs(20);
+
+/// How long a client whose TLS failed may take to hang up, and how much it may send until then.
+const LINGER: Duration = Duration::from_secs(1);
+const UNREAD_BYTES_MAX: u64 = 64 << 10;
 
 /// Accepts until the transport stops.
 pub(super) async fn accept_all(shared: Arc<Shared>, listener: TcpListener, routes: Routes) {
@@ -80,7 +85,7 @@ impl Incomer {
         let set_up = async {
             match timeout_at(deadline, self.secure(stream)).await {
                 Ok(result) => result,
-                Err(_elapsed) => Err("the TLS handshake took too long".to_owned()),
+                Err(_elapsed) => Err(TlsFailure::TimedOut),
             }
         };
         let secured = tokio::select! {
@@ -92,18 +97,30 @@ impl Incomer {
             Ok((socket, peer)) => self.serve_http2(socket, peer, deadline).await,
             Err(reason) => {
                 shared.stats.setups_failed.add(1);
-                tracing::warn!(target: "gossip.comm", address = %self.address, reason, "TLS handshake failed");
+                let address = self.address;
+                if reason == TlsFailure::Closed {
+                    // what only looks whether the port is open does the same
+                    tracing::debug!(target: "core.comm", %address, %reason, "TLS handshake failed");
+                } else {
+                    tracing::warn!(target: "core.comm", %address, %reason, "TLS handshake failed");
+                }
             }
         }
     }
 
-    async fn secure(&self, stream: TcpStream) -> Result<(Socket, PeerInfo), String> {
+    async fn secure(&self, stream: TcpStream) -> Result<(Socket, PeerInfo), TlsFailure> {
         // Nagle's algorithm against delayed acknowledgements costs 40 ms for each short exchange
-        stream.set_nodelay(true).map_err(|error| error.to_string())?;
+        stream.set_nodelay(true).map_err(|error| TlsFailure::Other(error.to_string()))?;
         let mut peer = PeerInfo { remote_address: self.address, binding: None, certificate: None };
         let Some(tls) = &self.shared.tls else { return Ok((Socket::plain(stream), peer)) };
-        let session = TlsAcceptor::from(tls.server_config()).accept(stream).await;
-        let socket = Socket::tls(session.map_err(|error| TlsFailure::from_handshake(&error).to_string())?);
+        let session = TlsAcceptor::from(tls.server_config()).accept(stream).into_fallible().await;
+        let socket = match session {
+            Ok(session) => Socket::tls(session),
+            Err((error, stream)) => {
+                let_read(stream).await;
+                return Err(TlsFailure::from_handshake(&error));
+            }
+        };
         peer.certificate = socket.peer_certificates().first().cloned();
         let remote = peer.certificate.as_ref().map(certificate_hash);
         peer.binding = Some(TlsBinding { own: tls.server_hash(), remote });
@@ -181,11 +198,21 @@ enum Stage {
     Leaving,
 }
 
+/// Closes a connection so that the client can read the alert which says why: closing while something of the client's lies
+/// unread would reset the connection.
+async fn let_read(mut stream: TcpStream) {
+    if stream.shutdown().await.is_ok() {
+        let (mut rest, mut nowhere) = (stream.take(UNREAD_BYTES_MAX), tokio::io::sink());
+        let _elapsed = timeout(LINGER, tokio::io::copy(&mut rest, &mut nowhere)).await;
+    }
+}
+
 fn http2_builder(shared: &Shared, tasks: ConnectionTasks) -> http2::Builder<ConnectionTasks> {
     let settings = &shared.settings;
     let mut builder = http2::Builder::new(tasks);
     builder
         .timer(TokioTimer::new())
+        .auto_date_header(false)
         .adaptive_window(false)
         .initial_stream_window_size(settings.stream_window_bytes)
         .initial_connection_window_size(settings.connection_window_bytes)
@@ -194,4 +221,26 @@ fn http2_builder(shared: &Shared, tasks: ConnectionTasks) -> http2::Builder<Conn
         .keep_alive_interval(settings.server_keepalive_interval)
         .keep_alive_timeout(settings.server_keepalive_timeout);
     builder
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::settings::Settings;
+    use super::*;
+    use tokio::sync::mpsc;
+
+    #[tokio::test]
+    async fn accepted_sockets_do_not_delay_what_is_short() {
+        let shared = Arc::new(Shared::new(Settings::default(), None, mpsc::channel(1).0));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (dialed, accepted) =
+            tokio::join!(TcpStream::connect(listener.local_addr().unwrap()), listener.accept());
+        let (stream, address) = accepted.unwrap();
+        assert!(!stream.nodelay().unwrap() && dialed.is_ok());
+        let admission = Admission::new(&shared.settings, Arc::clone(&shared.stats));
+        let admitted = admission.admit(address.ip()).unwrap();
+        let incomer = Incomer { shared, routes: Routes::default(), address, admitted };
+        let (socket, _) = incomer.secure(stream).await.unwrap();
+        assert!(socket.tcp().nodelay().unwrap());
+    }
 }

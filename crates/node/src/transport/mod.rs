@@ -140,9 +140,10 @@ impl Transport {
     pub async fn stop(&self, drain: Duration) {
         self.shared.stop.cancel();
         self.shared.tasks.close();
-        if timeout(drain, self.shared.tasks.wait()).await.is_err() {
-            self.shared.kill.cancel();
-            self.shared.tasks.wait().await;
-        }
+        self.shared.http2_tasks.close();
+        let _elapsed = timeout(drain, self.shared.tasks.wait()).await;
+        self.shared.kill.cancel();
+        self.shared.tasks.wait().await;
+        self.shared.http2_tasks.wait().await;
     }
 }

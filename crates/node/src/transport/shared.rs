@@ -20,8 +20,10 @@ pub(super) struct Shared {
     pub(super) events: mpsc::Sender<TransportEvent>,
     pub(super) stats: Arc<TransportStats>,
     pub(super) large: LargeBytes,
-    /// Every task of the transport.
+    /// The transport's own tasks; a stop lets them end in order.
     pub(super) tasks: TaskTracker,
+    /// HTTP/2's tasks; a stop cuts those that the transport's own did not need.
+    pub(super) http2_tasks: TaskTracker,
     /// Cancelled when the transport stops: accept no more, drain, close.
     pub(super) stop: CancellationToken,
     /// Cancelled when what still runs must end at once.
@@ -43,6 +45,7 @@ impl Shared {
             events,
             stats,
             tasks: TaskTracker::new(),
+            http2_tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
             kill: CancellationToken::new(),
             accepted_count: AtomicU64::new(0),
@@ -77,7 +80,7 @@ pub(super) struct ConnectionTasks {
 
 impl ConnectionTasks {
     pub(super) fn new(shared: &Shared) -> Self {
-        Self { all: shared.tasks.clone(), own: TaskTracker::new(), kill: shared.kill.child_token() }
+        Self { all: shared.http2_tasks.clone(), own: TaskTracker::new(), kill: shared.kill.child_token() }
     }
 
     /// Ends when the connection is to be cut.

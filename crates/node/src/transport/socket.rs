@@ -63,6 +63,15 @@ impl Socket {
         Arc::clone(&self.monitor)
     }
 
+    /// The TCP connection, for its options.
+    #[cfg(test)]
+    pub(super) fn tcp(&self) -> &TcpStream {
+        match &self.stream {
+            Stream::Plain(stream) => stream,
+            Stream::Tls(stream) => stream.get_ref().0,
+        }
+    }
+
     /// The certificates the other side presented, leaf first.
     pub(super) fn peer_certificates(&self) -> &[CertificateDer<'static>] {
         match &self.stream {

@@ -44,6 +44,8 @@ pub enum TlsFailure {
     NotTls,
     /// Something else, in the TLS library's words.
     Other(String),
+    /// The other side did not finish the TLS handshake in time.
+    TimedOut,
     /// No certificate of the chain was issued by a trusted root.
     UnknownIssuer,
     /// The certificate's extended key usage does not allow this role.
@@ -73,6 +75,7 @@ impl fmt::Display for TlsFailure {
             }
             Self::NotTls => f.write_str("what came back is not TLS; the other side may have TLS off"),
             Self::Other(text) => f.write_str(text),
+            Self::TimedOut => f.write_str("the TLS handshake took too long"),
             Self::UnknownIssuer => f.write_str("the certificate was not issued by a trusted root"),
             Self::WrongPurpose => {
                 f.write_str("the certificate's extended key usage does not allow this role")
