@@ -80,9 +80,9 @@ impl Peer {
             Input::Committed { channel, height } => self.on_committed(&channel, height),
             Input::CommitRefused { channel, number } => self.on_commit_refused(&channel, number),
             Input::BlockDelivered { channel, number, block } => {
-                self.on_block_delivered(&channel, number, block)
+                self.on_block_delivered(&channel, number, block);
             }
-            Input::Command(Command::ConfigureChannel(settings)) => self.configure_channel(settings),
+            Input::Command(Command::ConfigureChannel(settings)) => self.configure_channel(&settings),
             Input::Command(Command::LeaveChannel(channel)) => self.leave_channel(&channel),
         }
         self.run_timers();
@@ -142,7 +142,7 @@ impl Peer {
             Some(Waiting::Identity(waiting)) => self.continue_identity(waiting, answer),
             Some(Waiting::Membership(waiting)) => self.continue_membership(waiting, answer),
             Some(Waiting::Channel(channel, waiting)) => self.continue_channel(&channel, waiting, answer),
-            Some(Waiting::Relay(waiting)) => self.continue_relay(waiting, answer),
+            Some(Waiting::Relay(waiting)) => self.continue_relay(waiting, &answer),
             None => {}
         }
     }

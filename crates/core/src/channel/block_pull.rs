@@ -26,6 +26,8 @@ pub(crate) struct BlockPull {
     pub(super) round_at: Instant,
     /// When the last one began.
     last_round_at: Option<Instant>,
+    /// Rounds since the last block that began before their time.
+    pub(super) hurried_rounds: u32,
 }
 
 impl Channel {
@@ -90,7 +92,7 @@ impl Peer {
     }
 
     /// Something shows that blocks are missing: they are asked for soon, by state transfer where it is enabled, else by a
-    /// round of pulls that begins before its time (W-10).
+    /// round of pulls that begins before its time (W-10), and sooner the less often that was in vain.
     pub(super) fn look_for_blocks(&mut self, id: &ChannelId) {
         let now = self.shared.now;
         let config = &self.shared.config;
@@ -102,9 +104,12 @@ impl Peer {
         if !channel.lags_behind(|pki_id| membership.is_alive(pki_id)) {
             return;
         }
-        let earliest = channel.pull.last_round_at.map_or(now, |at| at + config.digest_wait);
+        let spacing =
+            config.state_gap_patience.saturating_mul(2_u32.saturating_pow(channel.pull.hurried_rounds));
+        let earliest = channel.pull.last_round_at.map_or(now, |at| at + spacing);
         let at = earliest.max(now + config.state_gap_patience);
         if at < channel.pull.round_at {
+            channel.pull.hurried_rounds += 1;
             channel.pull.round_at = at;
             self.set_block_pull_timer(id);
         }

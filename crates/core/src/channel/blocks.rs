@@ -87,7 +87,7 @@ impl Peer {
             Ok(()) => self.commit_ready(id),
             // a peer was faster
             Err(Reject::Unfitting(Unfitting::Duplicate | Unfitting::Stale)) => {
-                self.push_delivered(id, number)
+                self.push_delivered(id, number);
             }
             Err(reason) => self.refuse_delivered(id, number, reason),
         }
@@ -132,6 +132,7 @@ impl Peer {
         let Source { via, from } = candidate.source;
         let Some(channel) = self.channels.get_mut(id) else { return };
         channel.pull.initiator.received(&number);
+        channel.pull.hurried_rounds = 0;
         channel.transfer.note_block(candidate.block.len());
         if via != BlockSource::Transfer {
             let (envelope, _) = messages::block(id, number, &candidate.block);

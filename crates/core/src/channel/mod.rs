@@ -134,7 +134,7 @@ impl Channel {
 
 impl Peer {
     /// Joins a channel, or puts a new configuration of it in force.
-    pub(crate) fn configure_channel(&mut self, settings: ChannelSettings) {
+    pub(crate) fn configure_channel(&mut self, settings: &ChannelSettings) {
         let id = settings.channel.clone();
         let is_new = match self.channels.get(&id) {
             Some(channel) if settings.sequence < channel.sequence => return,
@@ -142,9 +142,9 @@ impl Peer {
             None => true,
         };
         if is_new {
-            self.join_channel(&settings);
+            self.join_channel(settings);
         } else {
-            self.reconfigure_channel(&settings);
+            self.reconfigure_channel(settings);
         }
         self.set_anchors(&id, &settings.anchors);
         self.recheck_identities();
@@ -273,7 +273,7 @@ impl Peer {
             }
             (Waiting::Echo(timestamp), Answer::Verified(true)) => self.overtake_echo(id, timestamp),
             (Waiting::StateInfo(arrived), Answer::Verified(ok)) => {
-                self.on_state_info_verified(id, *arrived, ok)
+                self.on_state_info_verified(id, *arrived, ok);
             }
             (Waiting::Recheck { origin, timestamp }, Answer::Verified(false)) => {
                 self.drop_state_info(id, origin, timestamp);

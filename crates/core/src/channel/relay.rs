@@ -116,8 +116,8 @@ impl Peer {
         Ok(())
     }
 
-    pub(crate) fn continue_relay(&mut self, waiting: Waiting, answer: Answer) {
-        let Answer::Verified(ok) = answer else { return };
+    pub(crate) fn continue_relay(&mut self, waiting: Waiting, answer: &Answer) {
+        let &Answer::Verified(ok) = answer else { return };
         let Waiting { sender, origin, mac, timestamp, view } = waiting;
         if !ok {
             return self.reject(&sender, ContentKind::StateInfo, Misbehaviour::SignatureInvalid);

@@ -33,9 +33,9 @@ pub(crate) enum Waiting {
     /// The signature of the own item.
     OwnItem(Bytes),
     /// What the identity in an item proves to be.
-    Claims(Item),
+    Claims(Box<Item>),
     /// The signature of an item; what its identity proved to be unless it was known before.
-    Signature(Item, Option<IdentityClaims>),
+    Signature(Box<Item>, Option<IdentityClaims>),
 }
 
 /// An item of an update.
@@ -280,7 +280,7 @@ impl Peer {
             EnvelopeView::parse(seal(view.payload(), view.signature(), None)).map_err(Malformed::from)?;
         // copied, so that an identity kept for long does not keep the whole update
         let identity = Bytes::copy_from_slice(&content.cert);
-        let item = Item { sender: sender.clone(), pki_id, identity, view };
+        let item = Box::new(Item { sender: sender.clone(), pki_id, identity, view });
         if self.identities.known(&pki_id).is_some_and(|known| known.identity == item.identity) {
             return self.verify_item(item, None);
         }
@@ -291,7 +291,7 @@ impl Peer {
         Ok(())
     }
 
-    fn verify_item(&mut self, item: Item, claims: Option<IdentityClaims>) -> Result<(), Reject> {
+    fn verify_item(&mut self, item: Box<Item>, claims: Option<IdentityClaims>) -> Result<(), Reject> {
         let identity = item.identity.clone();
         let signed = Signed { message: item.view.payload_bytes(), signature: item.view.signature_bytes() };
         let connection = item.sender.connection;
@@ -311,13 +311,13 @@ impl Peer {
             (Waiting::OwnItem(_), Answer::Signed(None)) => self.identities.pull.is_signing = false,
             (Waiting::Claims(item), Answer::IdentityChecked(claims)) => self.on_item_claims(item, claims),
             (Waiting::Signature(item, claims), Answer::Verified(ok)) => {
-                self.on_item_verified(&item, claims, ok)
+                self.on_item_verified(&item, claims, ok);
             }
             _ => {}
         }
     }
 
-    fn on_item_claims(&mut self, item: Item, claims: Option<IdentityClaims>) {
+    fn on_item_claims(&mut self, item: Box<Item>, claims: Option<IdentityClaims>) {
         let (sender, pki_id) = (item.sender.clone(), item.pki_id);
         let verified = match claims {
             None => Err(Misbehaviour::IdentityInvalid.into()),

@@ -501,8 +501,8 @@ impl Cluster {
             }
             Output::Verify { ticket, identity, signed, secret, readers_of } => {
                 let holds = |signed: &Signed| crypto::holds(&identity, &signed.message, &signed.signature);
-                let may = !self.revoked.contains(&identity)
-                    && !(readers_of.is_some() && self.not_readers.contains(&identity));
+                let is_reader = readers_of.is_none() || !self.not_readers.contains(&identity);
+                let may = is_reader && !self.revoked.contains(&identity);
                 let ok = may && holds(&signed) && secret.as_ref().is_none_or(holds);
                 self.answer(node, Input::Verified { ticket, ok });
             }

@@ -32,7 +32,10 @@ fn what_pushes_miss_is_pulled() {
 #[test]
 fn every_peer_verifies_every_block_once() {
     let (mut cluster, nodes) = org(3, 10);
-    deliver(&mut cluster, nodes[0], 1, 31);
+    for number in 1..=30 {
+        deliver(&mut cluster, nodes[0], number, number + 1);
+        cluster.run_for(ms(200));
+    }
     reach(&mut cluster, &nodes, 31, s(20));
     for node in &nodes {
         assert_eq!(cluster.peer(*node).stats().block_verify_count, 30);
