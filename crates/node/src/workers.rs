@@ -21,10 +21,10 @@ pub enum Lane {
     Bulk,
 }
 
-/// As much work as is allowed is under way; this one was not taken.
+/// As much work as is allowed is under way; this job was not taken, and here is its fallback.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("as much work as is allowed is under way")]
-pub struct Full;
+pub struct Full<R>(pub R);
 
 /// The pool. Dropping it lets its threads end after what they are doing, without waiting for them.
 pub struct Workers<R> {
@@ -117,11 +117,13 @@ impl<R: Send + 'static> Workers<R> {
         lane: Lane,
         fallback: R,
         work: impl FnOnce() -> R + Send + 'static,
-    ) -> Result<(), Full> {
+    ) -> Result<(), Full<R>> {
         let taken = self.pool.outstanding.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |outstanding| {
             (outstanding < self.outstanding_max).then_some(outstanding + 1)
         });
-        taken.map_err(|_full| Full)?;
+        if taken.is_err() {
+            return Err(Full(fallback));
+        }
         let job = Job { work: Box::new(work), fallback };
         let mut queue = self.pool.queue();
         match lane {
@@ -235,10 +237,10 @@ mod tests {
         let (workers, mut results) = Workers::new(1, 2).unwrap();
         workers.submit(Lane::Bulk, 0, || 1).unwrap();
         workers.submit(Lane::Bulk, 0, || 2).unwrap();
-        assert_eq!(workers.submit(Lane::Urgent, 0, || 3), Err(Full));
+        assert_eq!(workers.submit(Lane::Urgent, 0, || 3), Err(Full(0)));
         assert_eq!(results.recv().await, Some(1));
         workers.submit(Lane::Urgent, 0, || 3).unwrap();
-        assert_eq!(workers.submit(Lane::Urgent, 0, || 4), Err(Full));
+        assert_eq!(workers.submit(Lane::Urgent, 0, || 4), Err(Full(0)));
     }
 
     #[tokio::test]

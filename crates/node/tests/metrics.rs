@@ -60,36 +60,16 @@ fn touched() -> Metrics {
     gossip.commit_duration.channel("mychannel").observe(Duration::from_millis(7));
     grpc.connections_opened.add(2);
     grpc.connections_closed.add(1);
-    let call = ["gossip_Gossip", "GossipStream"];
-    for counters in [
-        &grpc.stream_messages_received,
-        &grpc.stream_messages_sent,
-        &grpc.stream_requests_received,
-        &grpc.unary_requests_received,
-    ] {
-        counters.with(call).add(1);
-    }
-    let done = ["gossip_Gossip", "GossipStream", "OK"];
-    for counters in [&grpc.stream_requests_completed, &grpc.unary_requests_completed] {
-        counters.with(done).add(1);
-    }
-    for timings in [&grpc.stream_request_duration, &grpc.unary_request_duration] {
-        timings.with(done).observe(Duration::from_secs(1));
-    }
     ledger.blockchain_height.channel("mychannel").set(91);
-    ledger.block_processing_time.channel("mychannel").observe(Duration::from_millis(1));
     ledger.blockstorage_commit_time.channel("mychannel").observe(Duration::from_millis(1));
     metrics.logging.entries_checked.with(["info"]).add(1);
     metrics.logging.entries_written.with(["info"]).add(1);
     ours.messages_rejected.with(["AliveMessage", "stale"]).add(1);
-    ours.signatures_verified.with(["valid"]).add(1);
     ours.signatures_made.add(1);
     ours.blocks_received.with(["mychannel", "orderer"]).add(1);
-    ours.blocks_refused.with(["mychannel", "push"]).add(1);
     ours.highest_height_known.channel("mychannel").set(92);
     ours.connections.with(["inbound"]).increment();
     ours.queue_length.with(["verify"]).set(1);
-    ours.queue_dropped.with(["send"]).add(1);
     ours.certificate_expiry.with(["identity"]).set(2_110_744_500);
     metrics
 }

@@ -13,12 +13,12 @@ use std::convert::Infallible;
 use std::future::pending;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 /// A block as an orderer sent it. Nothing but its number has been looked at.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct DeliveredBlock {
     /// From its header; one more than the block before, except after a refusal or [`DeliverHandle::skip_to`].
     pub number: u64,
@@ -28,6 +28,8 @@ pub struct DeliveredBlock {
     pub stream: u64,
     /// Address of the orderer.
     pub source: Arc<str>,
+    /// Its share of [`DeliverSettings::queue_bytes_max`], given back when the block is dropped or taken apart.
+    _budget: OwnedSemaphorePermit,
 }
 
 /// Keeps a stream of blocks going; see the [module](super).
@@ -37,6 +39,7 @@ pub struct DeliverClient {
     control: Control,
     hold: watch::Receiver<bool>,
     blocks: mpsc::Sender<DeliveredBlock>,
+    budget: Arc<Semaphore>,
     state: watch::Sender<DeliverState>,
     /// Number of the block that has to come next.
     next: u64,
@@ -133,7 +136,8 @@ impl DeliverClient {
     /// - `endpoints`: the orderers of the channel configuration in force, before overrides; a change is followed at once;
     /// - `next_block`: the first block wanted, usually the ledger's height;
     /// - `hold`: while it is true nothing is read, and the orderer is stopped by HTTP/2's flow control;
-    /// - `blocks`: where they go, in order; a full channel holds the stream as well. A closed one ends the client.
+    /// - `blocks`: where they go, in order; a full channel holds the stream as well, and so does one that holds
+    ///   [`DeliverSettings::queue_bytes_max`]. A closed one ends the client.
     pub fn start(
         settings: DeliverSettings,
         transport: Transport,
@@ -158,6 +162,7 @@ impl DeliverClient {
             endpoints,
         };
         let client = Self {
+            budget: Arc::new(Semaphore::new(budget_of(&settings, usize::MAX) as usize)),
             settings,
             transport,
             control,
@@ -268,10 +273,16 @@ impl DeliverClient {
         if number != self.next {
             return Err(EndReason::WrongNumber { expected: self.next, given: number }.into());
         }
-        let permit = self.control.unless_interrupted(&self.settings, self.blocks.reserve()).await?;
-        let permit = permit.map_err(|_| End::Stop)?;
-        let block_bytes = bytes.len() as u64;
-        permit.send(DeliveredBlock { number, bytes, stream: self.stream, source: Arc::clone(source) });
+        let block_bytes = bytes.len();
+        let room = async {
+            let budget = Arc::clone(&self.budget);
+            let budget = budget.acquire_many_owned(budget_of(&self.settings, block_bytes)).await;
+            Some((budget.ok()?, self.blocks.reserve().await.ok()?))
+        };
+        let room = self.control.unless_interrupted(&self.settings, room).await?;
+        let (budget, permit) = room.ok_or(End::Stop)?;
+        let (stream, source) = (self.stream, Arc::clone(source));
+        permit.send(DeliveredBlock { number, bytes, stream, source, _budget: budget });
         self.failures = 0;
         // there is no block after the last possible one; asking for it again is harmless
         self.next = self.next.saturating_add(1);
@@ -279,7 +290,7 @@ impl DeliverClient {
             state.next_block = self.next;
             state.failures = 0;
             state.blocks_count += 1;
-            state.blocks_bytes += block_bytes;
+            state.blocks_bytes += block_bytes as u64;
         });
         Ok(())
     }
@@ -298,10 +309,11 @@ impl DeliverClient {
         self.control.rotation.advance();
         self.failures = self.failures.saturating_add(1);
         let (channel, failures) = (&self.settings.channel, self.failures);
-        if reason.is_quiet() {
-            tracing::debug!(target: LOGGER, %channel, orderer = %address, failures, "orderer: {reason}");
-        } else if failures.is_power_of_two() {
-            // an outage of hours is not worth a line every ten seconds
+        // an outage of hours is not worth a line every ten seconds
+        let is_worth_a_line = failures.is_power_of_two();
+        if is_worth_a_line && reason.is_quiet() {
+            tracing::info!(target: LOGGER, %channel, orderer = %address, failures, "orderer: {reason}");
+        } else if is_worth_a_line {
             tracing::warn!(target: LOGGER, %channel, orderer = %address, failures, "orderer: {reason}");
         } else {
             tracing::debug!(target: LOGGER, %channel, orderer = %address, failures, "orderer: {reason}");
@@ -377,6 +389,12 @@ impl Control {
         let endpoints = apply_overrides(&self.endpoints.borrow_and_update(), &settings.overrides);
         self.rotation.replace(endpoints)
     }
+}
+
+/// What a block of so many bytes takes of the budget: a larger one than there is takes all of it.
+fn budget_of(settings: &DeliverSettings, block_bytes: usize) -> u32 {
+    let all = u32::try_from(settings.queue_bytes_max).unwrap_or(u32::MAX).max(1);
+    u32::try_from(block_bytes).unwrap_or(u32::MAX).min(all)
 }
 
 /// Connects and asks for blocks from `next` on.

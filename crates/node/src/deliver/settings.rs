@@ -23,6 +23,8 @@ pub struct DeliverSettings {
     pub connect_timeout: Duration,
     /// Pauses between attempts.
     pub backoff: BackOff,
+    /// Bytes of blocks that were handed on and not yet taken; beyond, the stream is not read. A larger block is taken alone.
+    pub queue_bytes_max: usize,
     /// Seed for the order in which orderers are asked.
     pub seed: u64,
 }
@@ -38,6 +40,7 @@ impl DeliverSettings {
             overrides: Vec::new(),
             connect_timeout: Duration::from_secs(3),
             backoff: BackOff::default(),
+            queue_bytes_max: 64 << 20,
             seed,
         }
     }

@@ -33,17 +33,20 @@ struct Start {
     hold: bool,
     /// Blocks that nobody has to take out.
     room: usize,
+    /// Bytes of blocks that nobody has to take out.
+    room_bytes: usize,
 }
 
 impl Start {
     fn over_tls(ordered: &Ordered) -> Self {
-        Self { tls: Some(ordered.peer_tls()), next_block: 0, hold: false, room: 64 }
+        Self { tls: Some(ordered.peer_tls()), next_block: 0, hold: false, room: 64, room_bytes: 1 << 20 }
     }
 
     fn go(self, ordered: &Ordered, endpoints: Vec<OrdererEndpoint>) -> Pulling {
         let peer = ordered.peer();
         let mut settings = DeliverSettings::new(CHANNEL.to_owned(), peer.identity, peer.signer, 1);
         settings.tls = self.tls;
+        settings.queue_bytes_max = self.room_bytes;
         // long enough that nothing but a broken test comes near it
         settings.connect_timeout = Duration::from_secs(60);
         // short pauses at first; and no stream stands long enough to make failures forgotten

@@ -5,8 +5,9 @@ use super::spec::Level;
 use std::fmt::Write as _;
 use time::OffsetDateTime;
 
-/// The documented console format of Fabric without the function name, which is not known here.
-pub(super) const CONSOLE: &str = "%{color}%{time:2006-01-02 15:04:05.000 MST} [%{module}] -> %{level:.4s} %{id:03x}%{color:reset} %{message}";
+/// What peers of 2.5 and 3.1 print by default, without the function name, which is not known here.
+pub(super) const CONSOLE: &str =
+    "%{color}%{time:2006-01-02 15:04:05.000 MST} %{id:04x} %{level:.4s}%{color:reset} [%{module}] -> %{message}";
 
 /// How Fabric writes times where a format does not say.
 const TIME: &str = "2006-01-02T15:04:05.999Z07:00";
@@ -400,9 +401,9 @@ mod tests {
 
     #[test]
     fn the_console_line_is_the_one_fabric_documents() {
-        let expected = "2018-11-01 15:32:38.268 UTC [gossip.comm] -> INFO 01a message\n";
+        let expected = "2018-11-01 15:32:38.268 UTC 001a INFO [gossip.comm] -> message\n";
         assert_eq!(line("", &entry("message", &[]), false), expected);
-        let colored = "\x1b[34m2018-11-01 15:32:38.268 UTC [gossip.comm] -> INFO 01a\x1b[0m message\n";
+        let colored = "\x1b[34m2018-11-01 15:32:38.268 UTC 001a INFO\x1b[0m [gossip.comm] -> message\n";
         assert_eq!(line("", &entry("message", &[]), true), colored);
     }
 
@@ -486,7 +487,7 @@ mod tests {
 
     #[test]
     fn a_message_cannot_forge_a_line_or_drive_a_terminal() {
-        let evil = "x\n2018-11-01 15:32:38.268 UTC [msp] -> INFO 01b all is well\x1b[2J\u{9b}";
+        let evil = "x\n2018-11-01 15:32:38.268 UTC 001b INFO [msp] -> all is well\x1b[2J\u{9b}";
         let fields = [("peer", Field::Text("a\nb\x1b".into()))];
         for format in ["", "json", "logfmt", "%{message:5s}"] {
             let text = line(format, &entry(evil, &fields), false);

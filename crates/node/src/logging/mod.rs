@@ -11,7 +11,7 @@
 //!   while the node runs.
 //! - `FABRIC_LOGGING_FORMAT` is `json`, `logfmt` or a format string with `%{color}`, `%{id}`, `%{level}`,
 //!   `%{message}`, `%{module}`, `%{shortfunc}` (here the last word of the Rust module) and `%{time}`. Without
-//!   it lines look as Fabric documents them: `2018-11-01 15:32:38.268 UTC [gossip.comm] -> INFO 001 message`.
+//!   it lines look as those of a Go peer: `2018-11-01 15:32:38.268 UTC 0001 INFO [gossip.comm] -> message`.
 //!
 //! Fields of an event follow its message as `key=value`. Control characters in what is told are made visible,
 //! and a message is cut at 8 KiB: a peer cannot forge lines. Colours are left out where standard error is no

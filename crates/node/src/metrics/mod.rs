@@ -84,24 +84,6 @@ pub struct GrpcMetrics {
     pub connections_opened: Counter,
     /// `grpc_comm_conn_closed`.
     pub connections_closed: Counter,
-    /// `grpc_server_stream_messages_received{service,method}`; dots in a service's name are underscores:
-    /// `gossip_Gossip`.
-    pub stream_messages_received: Counters<2>,
-    /// `grpc_server_stream_messages_sent{service,method}`.
-    pub stream_messages_sent: Counters<2>,
-    /// `grpc_server_stream_requests_received{service,method}`.
-    pub stream_requests_received: Counters<2>,
-    /// `grpc_server_stream_requests_completed{service,method,code}`; codes are spelled `OK`, `Canceled`,
-    /// `Unknown`.
-    pub stream_requests_completed: Counters<3>,
-    /// `grpc_server_stream_request_duration{service,method,code}`.
-    pub stream_request_duration: Timings<3>,
-    /// `grpc_server_unary_requests_received{service,method}`.
-    pub unary_requests_received: Counters<2>,
-    /// `grpc_server_unary_requests_completed{service,method,code}`.
-    pub unary_requests_completed: Counters<3>,
-    /// `grpc_server_unary_request_duration{service,method,code}`.
-    pub unary_request_duration: Timings<3>,
 }
 
 /// The ledger, as Fabric counts it.
@@ -109,9 +91,6 @@ pub struct GrpcMetrics {
 pub struct LedgerMetrics {
     /// `ledger_blockchain_height{channel}`.
     pub blockchain_height: Gauges<1>,
-    /// `ledger_block_processing_time{channel}`: from a block's turn to its being handed to the store, thus
-    /// verification.
-    pub block_processing_time: Timings<1>,
     /// `ledger_blockstorage_commit_time{channel}`: until a block is durable.
     pub blockstorage_commit_time: Timings<1>,
 }
@@ -130,29 +109,19 @@ pub struct LoggingMetrics {
 pub struct SelvedgeMetrics {
     /// `selvedge_messages_rejected_total{kind,reason}`: messages refused, by content and reason.
     pub messages_rejected: Counters<2>,
-    /// `selvedge_signatures_verified_total{result}`: `valid` or `invalid`.
-    pub signatures_verified: Counters<1>,
     /// `selvedge_signatures_made_total`.
     pub signatures_made: Counter,
-    /// `selvedge_blocks_received_total{channel,source}`: `orderer`, `push`, `pull` or `state`.
+    /// `selvedge_blocks_received_total{channel,source}`: `orderer`, `push`, `pull` or `transfer`.
     pub blocks_received: Counters<2>,
-    /// `selvedge_blocks_refused_total{channel,source}`: blocks whose verification failed.
-    pub blocks_refused: Counters<2>,
     /// `selvedge_highest_height_known{channel}`: the greatest height any member tells of; the own one lags by
     /// the difference.
     pub highest_height_known: Gauges<1>,
     /// `selvedge_connections{direction}`: authenticated gossip connections, `inbound` or `outbound`.
     pub connections: Gauges<1>,
-    /// `selvedge_queue_length{queue}`: what waits, such as in `verify`, `ledger` or `send`.
+    /// `selvedge_queue_length{queue}`: what waits, such as in `verify`.
     pub queue_length: Gauges<1>,
-    /// `selvedge_queue_dropped_total{queue}`: what found no room.
-    pub queue_dropped: Counters<1>,
-    /// `selvedge_bytes_received_total`: on gossip streams, before TLS.
-    pub bytes_received: Counter,
-    /// `selvedge_bytes_sent_total`.
-    pub bytes_sent: Counter,
     /// `selvedge_certificate_expiry_seconds{certificate}`: end of validity in seconds since 1970, of
-    /// `identity`, `tls_server`, `tls_client` or `operations`.
+    /// `identity`, the MSP identity.
     pub certificate_expiry: Gauges<1>,
 }
 
@@ -272,36 +241,12 @@ impl GossipMetrics {
 
 impl GrpcMetrics {
     fn new(maker: &Maker<'_>) -> Self {
-        let call = ["service", "method"];
-        let done = ["service", "method", "code"];
         let balance = "Open minus closed is the active number of connections.";
-        let counters = |name: &str, what: &str| {
-            maker.counters(&format!("grpc_server_{name}"), &format!("The number of {what}."), call)
-        };
-        let completed = |name: &str, what: &str| {
-            maker.counters(&format!("grpc_server_{name}"), &format!("The number of {what} completed."), done)
-        };
-        let durations = |name: &str, what: &str| {
-            maker.timings(
-                &format!("grpc_server_{name}"),
-                &format!("The time to complete a {what}."),
-                done,
-                &BUCKETS,
-            )
-        };
         Self {
             connections_opened: maker
                 .counter("grpc_comm_conn_opened", &format!("gRPC connections opened. {balance}")),
             connections_closed: maker
                 .counter("grpc_comm_conn_closed", &format!("gRPC connections closed. {balance}")),
-            stream_messages_received: counters("stream_messages_received", "stream messages received"),
-            stream_messages_sent: counters("stream_messages_sent", "stream messages sent"),
-            stream_requests_received: counters("stream_requests_received", "stream requests received"),
-            stream_requests_completed: completed("stream_requests_completed", "stream requests"),
-            stream_request_duration: durations("stream_request_duration", "stream request"),
-            unary_requests_received: counters("unary_requests_received", "unary requests received"),
-            unary_requests_completed: completed("unary_requests_completed", "unary requests"),
-            unary_request_duration: durations("unary_request_duration", "unary request"),
         }
     }
 }
@@ -315,10 +260,6 @@ impl LedgerMetrics {
                 "ledger_blockchain_height",
                 "Height of the chain in blocks.",
                 channel,
-            ),
-            block_processing_time: timings(
-                "ledger_block_processing_time",
-                "Time taken in seconds for ledger block processing.",
             ),
             blockstorage_commit_time: timings(
                 "ledger_blockstorage_commit_time",
@@ -350,20 +291,10 @@ impl SelvedgeMetrics {
                 "Messages refused, by content and reason.",
                 ["kind", "reason"],
             ),
-            signatures_verified: maker.counters(
-                "selvedge_signatures_verified_total",
-                "Signatures of messages verified.",
-                ["result"],
-            ),
             signatures_made: maker.counter("selvedge_signatures_made_total", "Messages signed."),
             blocks_received: maker.counters(
                 "selvedge_blocks_received_total",
                 "Blocks received that were new, by the way they came.",
-                ["channel", "source"],
-            ),
-            blocks_refused: maker.counters(
-                "selvedge_blocks_refused_total",
-                "Blocks whose verification failed, by the way they came.",
                 ["channel", "source"],
             ),
             highest_height_known: maker.gauges(
@@ -377,14 +308,6 @@ impl SelvedgeMetrics {
                 ["direction"],
             ),
             queue_length: maker.gauges("selvedge_queue_length", "What waits in a queue.", ["queue"]),
-            queue_dropped: maker.counters(
-                "selvedge_queue_dropped_total",
-                "What was dropped because a queue was full.",
-                ["queue"],
-            ),
-            bytes_received: maker
-                .counter("selvedge_bytes_received_total", "Bytes of messages received by gossip."),
-            bytes_sent: maker.counter("selvedge_bytes_sent_total", "Bytes of messages sent by gossip."),
             certificate_expiry: maker.gauges(
                 "selvedge_certificate_expiry_seconds",
                 "End of a certificate's validity in seconds since 1970.",

@@ -1,12 +1,13 @@
 //! The running node: one task owns the core, everything slow happens around it.
 //!
-//! [`driver`] is the only code that touches the core's [`Peer`](selvedge_core::Peer): it turns what the transport, the
+//! The driver is the only code that touches the core's [`Peer`](selvedge_core::Peer): it turns what the transport, the
 //! workers, the committers and the orderer clients report into inputs, and hands the core's orders out to them.
 
 mod channel;
 mod checks;
 mod committer;
 mod driver;
+mod measuring;
 mod orders;
 mod service;
 mod settings;

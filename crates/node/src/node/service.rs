@@ -1,6 +1,6 @@
 //! A node with everything an operator expects around it: operations server, metrics, administration.
 
-use super::{Node, NodeError, NodeEvent, NodeHandle, NodeSettings, NodeStatus, SettingsError};
+use super::{Node, NodeError, NodeHandle, NodeSettings, SettingsError, measuring};
 use crate::config::{MetricsProvider, NodeConfig};
 use crate::logging::Logging;
 use crate::metrics::Metrics;
@@ -11,12 +11,8 @@ use crate::operations::{
 use bytes::Bytes;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
-use tokio::sync::{broadcast, oneshot};
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
-
-/// How often counters and gauges that no event announces are brought up to date.
-const METRICS_PERIOD: Duration = Duration::from_secs(2);
 
 /// A node as `selvedge node start` runs it.
 #[derive(Debug)]
@@ -46,19 +42,31 @@ impl Service {
     pub async fn start(config: &NodeConfig, logging: Logging) -> Result<Self, ServiceError> {
         let settings = NodeSettings::from_config(config)?;
         let org_leader = settings.org_leader;
+        let expires_at = settings.local.expires_at();
         let node = Node::start(settings).await?;
-        let metrics = Metrics::new(env!("CARGO_PKG_VERSION"));
-        let measuring = tokio::spawn(measure(node.handle(), node.subscribe(), metrics.clone()));
+        let metrics = Metrics::new(concat!("v", env!("CARGO_PKG_VERSION")));
+        metrics.observe_logging(logging.clone());
+        metrics.selvedge.certificate_expiry.with(["identity"]).set(u64::try_from(expires_at).unwrap_or(0));
+        let (health, ready) = (Checks::new(), Checks::new());
+        let measuring = measuring::start(node.handle(), node.subscribe(), metrics.clone(), &health, &ready);
         let admin = NodeAdmin { handle: node.handle(), org_leader };
         let parts = OperationsParts {
             metrics: (config.metrics.provider == MetricsProvider::Prometheus).then_some(metrics),
             logging,
-            health: Checks::new(),
-            ready: Checks::new(),
+            health,
+            ready,
             admin: Some(Arc::new(admin)),
             version: VersionInfo::of_build(),
         };
-        let operations = Operations::bind(&config.operations, parts).await?.map(|server| {
+        let bound = match Operations::bind(&config.operations, parts).await {
+            Ok(bound) => bound,
+            Err(error) => {
+                measuring.abort();
+                node.stop().await;
+                return Err(error.into());
+            }
+        };
+        let operations = bound.map(|server| {
             let (stop, stopped) = oneshot::channel::<()>();
             let address = server.local_address();
             let task = tokio::spawn(server.run(async move {
@@ -91,45 +99,6 @@ impl Service {
             let _ = task.await;
         }
         self.node.stop().await;
-    }
-}
-
-/// Keeps the metrics true: heights with each event, the rest every [`METRICS_PERIOD`].
-async fn measure(handle: NodeHandle, mut events: broadcast::Receiver<NodeEvent>, metrics: Metrics) {
-    let mut period = tokio::time::interval(METRICS_PERIOD);
-    period.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            event = events.recv() => match event {
-                Ok(NodeEvent::Committed { channel, height, took }) => {
-                    metrics.gossip.commit_duration.channel(&channel).observe(took);
-                    show_height(&metrics, &channel, height);
-                }
-                Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => {}
-                Err(broadcast::error::RecvError::Closed) => return,
-            },
-            _ = period.tick() => match handle.status().await {
-                Ok(status) => show(&metrics, &status),
-                Err(_) => return,
-            },
-        }
-    }
-}
-
-fn show_height(metrics: &Metrics, channel: &str, height: u64) {
-    metrics.gossip.state_height.channel(channel).set(height);
-    metrics.ledger.blockchain_height.channel(channel).set(height);
-}
-
-fn show(metrics: &Metrics, status: &NodeStatus) {
-    metrics.gossip.messages_received.advance_to(status.received_count);
-    metrics.gossip.messages_sent.advance_to(status.sent_count);
-    metrics.gossip.overflow_count.advance_to(status.stats.overflow_count + status.overflow_count);
-    for channel in &status.channels {
-        let name = channel.channel.as_str();
-        show_height(metrics, name, channel.height);
-        metrics.gossip.total_peers_known.channel(name).set(channel.alive_count);
-        metrics.gossip.payload_buffer_size.channel(name).set(channel.buffered_count as u64);
     }
 }
 

@@ -17,6 +17,12 @@ pub struct NodeStatus {
     pub channels: Vec<ChannelStatus>,
     /// The core's counters.
     pub stats: Stats,
+    /// Accepted TCP connections, ever.
+    pub accepted_count: u64,
+    /// Accepted TCP connections that stand.
+    pub open_count: u64,
+    /// Signatures, identities and blocks that wait to be checked, or are being checked.
+    pub checks_outstanding: usize,
     /// Envelopes read from connections, handshakes not counted.
     pub received_count: u64,
     /// Envelopes written to connections, handshakes not counted.

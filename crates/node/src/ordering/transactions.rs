@@ -75,7 +75,7 @@ pub fn sealed_envelope(
 }
 
 /// A transaction of about `bytes_count` bytes whose content is random. It is of type MESSAGE: nothing was endorsed, and a
-/// validating peer flags it as of unknown type. What it carries is at least one byte.
+/// validating peer flags it as invalid (BAD_COMMON_HEADER). What it carries is at least one byte.
 pub(super) fn random_transaction(
     channel: &str,
     bytes_count: usize,

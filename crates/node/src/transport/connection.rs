@@ -148,7 +148,7 @@ impl Inbound {
                 // nothing is lost meanwhile: what the peer sends waits in its HTTP/2 window
                 tokio::select! {
                     () = self.link.authenticated.cancelled() => {}
-                    () = self.link.queue.gone.cancelled() => return ClosedReason::Lost("the stream was reset".to_owned()),
+                    () = self.link.queue.gone.cancelled() => return self.discard().await,
                 }
             }
         }
@@ -181,12 +181,14 @@ impl Inbound {
         ClosedReason::HalfClosed
     }
 
-    /// Passes over whatever still comes, until the stream ends.
-    pub(super) async fn discard(&mut self) {
-        let limit = self.shared.settings.message_bytes_max;
-        while let Ok(Some(length)) = self.reader.length(limit).await {
-            if self.reader.message(length).await.is_err() {
-                return;
+    /// Passes over whatever still comes, until the stream ends; how it ends.
+    pub(super) async fn discard(&mut self) -> ClosedReason {
+        loop {
+            match self.next().await {
+                Ok(Some(_message)) => {}
+                Ok(None) => return self.remote_end(),
+                Err(FrameError::Body(error)) => return ClosedReason::lost(&error),
+                Err(error) => return ClosedReason::Refused(error.status()),
             }
         }
     }

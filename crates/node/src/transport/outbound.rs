@@ -177,7 +177,7 @@ impl Outbound {
                             ));
                         }
                         if let Some(inbound) = &mut inbound {
-                            inbound.discard().await;
+                            let _reason = inbound.discard().await;
                         }
                     };
                     let _elapsed = timeout(LINGER, end).await;

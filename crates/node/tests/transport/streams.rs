@@ -73,6 +73,17 @@ async fn closing_tells_the_dialler_the_status_after_what_was_pushed() {
 }
 
 #[tokio::test]
+async fn a_refusal_is_told_though_nobody_has_authenticated() {
+    let (mut a, mut b) = Node::plain_pair().await;
+    let (here, there) = a.connect(&mut b).await;
+    there.push("handshake".into(), Priority::Control);
+    there.close(Status::unknown("wrong type"));
+    assert_eq!(a.frame().await, (here.id(), "handshake".into()));
+    let (_, ClosedReason::Ended(status)) = a.closed().await else { panic!("not ended by the peer") };
+    assert_eq!((status.code(), status.message()), (Code::Unknown, "wrong type"));
+}
+
+#[tokio::test]
 async fn dropping_an_accepted_connection_ends_its_stream_with_ok() {
     let (mut a, mut b) = Node::plain_pair().await;
     let (here, there) = a.connect(&mut b).await;

@@ -86,6 +86,25 @@ async fn a_receiver_that_takes_nothing_holds_the_stream() {
 }
 
 #[tokio::test]
+async fn blocks_beyond_the_bytes_allowed_wait_at_the_orderer() {
+    let ordered = Ordered::new();
+    let server = ordered.serve().await;
+    for _ in 0..5 {
+        ordered.cut();
+    }
+    // less than any block has, so that each is taken alone
+    let start = Start { room_bytes: 10, ..Start::over_tls(&ordered) };
+    let mut pulling = start.go(&ordered, vec![endpoint_of(&ordered, &server)]);
+    for number in 0..6 {
+        let block = pulling.block().await;
+        assert_eq!(block.number, number);
+        // while this one is not taken apart, no other can be there
+        assert!(pulling.blocks.is_empty());
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn a_closed_receiver_ends_the_client() {
     let ordered = Ordered::new();
     let server = ordered.serve().await;

@@ -79,8 +79,7 @@ impl Authority {
         valid_from: OffsetDateTime,
     ) -> Result<Self, MaterialError> {
         let because = |source| MaterialError::Certificate { subject: name.to_owned(), source };
-        let mut params = params(name, valid_from);
-        params.distinguished_name.push(DnType::OrganizationName, organization);
+        let mut params = params(name, DnType::OrganizationName, organization, valid_from);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![
             KeyUsagePurpose::DigitalSignature,
@@ -108,8 +107,7 @@ impl Authority {
 
     /// An MSP identity: no extended key usage, as an MSP wants either none or server authentication.
     pub(super) fn issue_identity(&self, name: &str, role: Role) -> Result<KeyedCertificate, MaterialError> {
-        let mut params = params(name, self.params.not_before);
-        params.distinguished_name.push(DnType::OrganizationalUnitName, role.unit());
+        let mut params = params(name, DnType::OrganizationalUnitName, role.unit(), self.params.not_before);
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         self.issue(name, &params)
     }
@@ -121,9 +119,9 @@ impl Authority {
         hosts: Vec<String>,
     ) -> Result<KeyedCertificate, MaterialError> {
         let because = |source| MaterialError::Certificate { subject: name.to_owned(), source };
-        let mut params = params(name, self.params.not_before);
+        let organization = &self.organization;
+        let mut params = params(name, DnType::OrganizationName, organization, self.params.not_before);
         params.subject_alt_names = CertificateParams::new(hosts).map_err(because)?.subject_alt_names;
-        params.distinguished_name.push(DnType::OrganizationName, self.organization.as_str());
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::KeyEncipherment];
         params.extended_key_usages =
             vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
@@ -139,9 +137,11 @@ impl Authority {
     }
 }
 
-fn params(name: &str, valid_from: OffsetDateTime) -> CertificateParams {
+/// The subject has the common name last, as `cryptogen` has it.
+fn params(name: &str, unit_type: DnType, unit: &str, valid_from: OffsetDateTime) -> CertificateParams {
     let mut params = CertificateParams::default();
     params.distinguished_name = rcgen::DistinguishedName::new();
+    params.distinguished_name.push(unit_type, unit);
     params.distinguished_name.push(DnType::CommonName, name);
     params.is_ca = IsCa::ExplicitNoCa;
     params.use_authority_key_identifier_extension = true;
