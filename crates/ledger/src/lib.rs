@@ -10,6 +10,29 @@
 //!   offset while all others stay readable;
 //! * what was once durable is never cut off: only a tail that never was is (see [`Recovery`]).
 //!
+//! ```
+//! use selvedge_ledger::{Ledger, NewBlock, Options};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let data = tempfile::tempdir()?;
+//! let (mut ledger, recovery) = Ledger::open_or_create(&data.path().join("mychannel"), &Options::default())?;
+//! assert!(recovery.created);
+//! ledger.append(NewBlock {
+//!     number: 0,
+//!     header_hash: [1; 32],
+//!     previous_hash: &[],
+//!     is_config: true,
+//!     bytes: b"the genesis block",
+//! })?;
+//! let reader = ledger.reader();
+//! assert_eq!(reader.read(0)?, None);
+//! let durable = ledger.sync()?;
+//! assert_eq!(durable.height, 1);
+//! assert_eq!(reader.read(0)?.as_deref(), Some(&b"the genesis block"[..]));
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! # Files of a ledger
 //!
 //! | name | holds |

@@ -60,10 +60,14 @@ impl FolderLock {
 
 impl Drop for FolderLock {
     fn drop(&mut self) {
-        if let Some(file) = self.file.as_ref().filter(|_| self.access == Access::ReadWrite) {
+        let Some(file) = &self.file else { return };
+        if self.access == Access::ReadWrite {
             // the number in it would be a wrong hint; nothing depends on it
             let _ = file.set_len(0);
         }
+        // Closing is not enough: a process that another thread is just starting has a copy of the descriptor until
+        // it runs its own program, and the lock lives as long as any copy. If this fails, closing is all there is.
+        let _ = file.unlock();
     }
 }
 
@@ -104,5 +108,18 @@ mod tests {
         }
         drop(readers);
         take(Access::ReadWrite).unwrap();
+    }
+
+    #[test]
+    fn a_copy_of_the_descriptor_does_not_keep_it() {
+        let folder = tempfile::tempdir().unwrap();
+        for access in [Access::ReadWrite, Access::ReadOnly] {
+            let lock = FolderLock::take(folder.path(), access).unwrap();
+            // what a forked process has until it runs its own program
+            let copy = lock.file.as_ref().unwrap().try_clone().unwrap();
+            drop(lock);
+            drop(FolderLock::take(folder.path(), Access::ReadWrite).unwrap());
+            drop(copy);
+        }
     }
 }

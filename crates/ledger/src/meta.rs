@@ -3,6 +3,7 @@
 //! redb does not verify what it reads, so each value carries its own checksum. It opens fast after a kill only with
 //! quick repair, and takes a gigabyte of cache unless told otherwise.
 
+use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -12,7 +13,7 @@ use redb::{
 };
 use thiserror::Error;
 
-use crate::folder::{create_folder, sync_folder};
+use crate::folder::{create_folder, remove, sync_folder};
 use crate::wire::take_u32;
 
 const VALUES: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("values");
@@ -88,18 +89,22 @@ impl MetaStore {
         let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
         let folder = folder.unwrap_or_else(|| Path::new("."));
         create_folder(folder).map_err(|error| failed(error.into()))?;
-        let is_new = fs::metadata(file).map_or(true, |metadata| metadata.len() == 0);
-        let mut builder = Builder::new();
-        builder.set_cache_size(CACHE_BYTES);
-        builder.set_check_integrity_on_open(!is_new);
-        let database = builder.create(file).map_err(|error| open_error(file, error))?;
-        let store = Self { file: file.to_path_buf(), database: Handle::Writable(database) };
-        if is_new {
-            // the table is there from now on, and so is the file's name
-            store.write("create", |_| Ok(()))?;
+        if !file.exists() {
+            // under another name first: a kill must not leave half a store under this one
+            let temporary = file.with_added_extension("tmp");
+            remove(&temporary).map_err(|error| failed(error.into()))?;
+            drop(Self::open_file(&temporary)?);
+            fs::rename(&temporary, file).map_err(|error| failed(error.into()))?;
             sync_folder(folder).map_err(|error| failed(error.into()))?;
         }
-        Ok(store)
+        Self::open_file(file)
+    }
+
+    fn open_file(file: &Path) -> Result<Self, MetaError> {
+        let mut builder = Builder::new();
+        builder.set_cache_size(CACHE_BYTES).set_check_integrity_on_open(true);
+        let database = builder.create(file).map_err(|error| open_error(file, error))?;
+        Ok(Self { file: file.to_path_buf(), database: Handle::Writable(database) })
     }
 
     /// Opens a store without changing its file. A store that was not closed cleanly cannot be opened so.
@@ -207,6 +212,12 @@ impl MetaStore {
     }
 }
 
+impl fmt::Debug for MetaStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MetaStore").field("file", &self.file).finish_non_exhaustive()
+    }
+}
+
 fn store_error(
     action: &'static str,
     file: &Path,
@@ -260,7 +271,10 @@ mod tests {
     fn values_survive_reopening() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("deep/er/meta.redb");
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(folder.path().join("deep/er/meta.redb.tmp"), "half of one, left by a kill").unwrap();
         let store = MetaStore::open(&file).unwrap();
+        assert_eq!(fs::read_dir(file.parent().unwrap()).unwrap().count(), 1);
         assert_eq!(store.get("none").unwrap(), None);
         assert_eq!(store.names().unwrap(), Vec::<String>::new());
         store.put("a", b"one").unwrap();

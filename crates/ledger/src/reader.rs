@@ -1,6 +1,7 @@
 //! Reading blocks, from any thread and while the writer appends.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
@@ -131,8 +132,19 @@ impl Reader {
     }
 }
 
+impl fmt::Debug for Reader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let folder = &self.shared.folder;
+        f.debug_struct("Reader")
+            .field("folder", folder)
+            .field("height", &self.height())
+            .finish_non_exhaustive()
+    }
+}
+
 /// Durable blocks in order, read ahead in pieces of 256 KiB or one block. Ends at the durable height, and goes on
 /// from there when it is asked again later. A block that cannot be read is one error; the next one follows.
+#[derive(Debug)]
 pub struct Blocks {
     reader: Reader,
     next: u64,

@@ -1,5 +1,6 @@
 //! The one who appends.
 
+use std::fmt;
 use std::fs::OpenOptions;
 use std::io::{Seek, SeekFrom};
 use std::path::Path;
@@ -281,6 +282,17 @@ impl Ledger {
         let active = Arc::clone(&self.active);
         let sink = std::mem::replace(&mut self.sink, Box::new(FileSink::new(active)));
         self.sink = replace(sink);
+    }
+}
+
+impl fmt::Debug for Ledger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ledger")
+            .field("folder", &self.shared.folder)
+            .field("height", &self.height())
+            .field("appended_height", &self.next_number)
+            .field("poisoned", &self.poisoned)
+            .finish_non_exhaustive()
     }
 }
 

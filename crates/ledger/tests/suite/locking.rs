@@ -36,7 +36,7 @@ fn another_process_is_named() {
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
     assert!(lines.any(|line| line == "open"));
     for access in [Access::ReadWrite, Access::ReadOnly] {
-        match Ledger::open(folder.path(), &Options { access, ..Options::default() }).map(|_| ()) {
+        match Ledger::open(folder.path(), &Options { access, ..Options::default() }) {
             Err(error @ LedgerError::Locked { .. }) => {
                 let text = error.to_string();
                 assert!(text.contains(&folder.path().display().to_string()), "{text}");
@@ -55,7 +55,7 @@ fn another_process_is_named() {
 fn the_same_process_too() {
     let folder = closed_ledger(5, &Options::default());
     let (ledger, _) = open(folder.path(), &Options::default());
-    match Ledger::open(folder.path(), &Options::default()).map(|_| ()) {
+    match Ledger::open(folder.path(), &Options::default()) {
         Err(LedgerError::Locked { holder_pid, .. }) => assert_eq!(holder_pid, Some(process::id())),
         other => panic!("{other:?}"),
     }
@@ -63,7 +63,7 @@ fn the_same_process_too() {
     let read_only = Options { access: Access::ReadOnly, ..Options::default() };
     let _both = (open(folder.path(), &read_only), open(folder.path(), &read_only));
     assert!(matches!(
-        Ledger::open(folder.path(), &Options::default()).map(|_| ()),
+        Ledger::open(folder.path(), &Options::default()),
         Err(LedgerError::Locked { holder_pid: None, .. })
     ));
 }

@@ -157,7 +157,9 @@ impl Model {
                 self.durable = self.sizes.len() as u64;
                 // never the last: that would be a lost tail
                 let number = self.first + number % (self.durable - self.first);
+                // nor one twice, which could make it whole again
                 if number + 1 < self.durable
+                    && !self.spoilt.contains(&number)
                     && !files(self.folder.path(), "block")
                         .iter()
                         .any(|path| path.ends_with(format!("{number:020}.block")))

@@ -71,3 +71,14 @@ fn a_reader_outlives_its_ledger() {
     drop(ledger);
     assert!(Block::new(3) == reader.read_block(3).unwrap().unwrap());
 }
+
+#[test]
+fn readers_go_to_any_thread_and_the_writer_to_one() {
+    fn sent<T: Send>() {}
+    fn shared<T: Send + Sync + Clone + 'static>() {}
+    sent::<Ledger>();
+    sent::<selvedge_ledger::Blocks>();
+    sent::<selvedge_ledger::LedgerError>();
+    shared::<selvedge_ledger::Reader>();
+    shared::<std::sync::Arc<selvedge_ledger::MetaStore>>();
+}
