@@ -46,7 +46,7 @@ fn whichever_they_are_the_durable_blocks_stay() {
     append_sized(&mut ledger, 8);
     let whole = image_within_sync(folder.path(), &mut ledger);
     let mut heights = std::collections::BTreeSet::new();
-    for round in 0..60 {
+    for round in 0..36 {
         let copy = image(whole.path());
         if round % 2 == 1 {
             // what the records prove must do

@@ -16,7 +16,7 @@ fn in_a_segment_costs_one_block_at_most() {
     let mut hurt = 0;
     for (which, name) in names.iter().enumerate() {
         let is_last = which == names.len() - 1;
-        for at in (0..fs::metadata(name).unwrap().len() as usize).step_by(5) {
+        for at in (0..fs::metadata(name).unwrap().len() as usize).step_by(11) {
             let copy = image(folder.path());
             let file = copy.path().join(name.file_name().unwrap());
             edit(&file, |bytes| bytes[at] ^= 1 << (at % 8));
@@ -49,7 +49,7 @@ fn in_a_segment_costs_one_block_at_most() {
             hurt += 1;
         }
     }
-    assert!(hurt > 300, "{hurt}");
+    assert!(hurt > 130, "{hurt}");
 }
 
 /// Reads all blocks twice, and returns the damage.
@@ -79,7 +79,7 @@ fn in_the_metadata_never_costs_a_block() {
     let length = fs::metadata(folder.path().join("metadata.redb")).unwrap().len() as usize;
     let mut replaced = 0;
     // the headers and roots at the front, byte by byte, and a sample of the rest
-    for at in (0..400).step_by(3).chain((400..length).step_by(length / 40)) {
+    for at in (0..400).step_by(7).chain((400..length).step_by(length / 40)) {
         let copy = image(folder.path());
         edit(&copy.path().join("metadata.redb"), |bytes| bytes[at] ^= 1 << (at % 8));
         let (ledger, recovery) = open(copy.path(), &small_segments());
@@ -90,7 +90,7 @@ fn in_the_metadata_never_costs_a_block() {
     }
     assert!(replaced > 0);
     // nor does its end, or all of it
-    for kept in (0..length).step_by(length / 30) {
+    for kept in (0..length).step_by(length / 15) {
         let copy = image(folder.path());
         edit(&copy.path().join("metadata.redb"), |bytes| bytes.truncate(kept));
         let (ledger, recovery) = open(copy.path(), &small_segments());
