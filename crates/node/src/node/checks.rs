@@ -4,7 +4,7 @@ use bytes::Bytes;
 use selvedge_core::{
     ChannelId, IdentityClaims, Input, MspId, PkiId, Signed, Ticket, VerifiedBlock, WallTime,
 };
-use selvedge_msp::{MessageVerifier, Signer};
+use selvedge_msp::{MessageVerifier, NodeRole, Signer};
 use selvedge_proto::{block, common};
 
 /// The result of a check: an input for the core, and what the driver must remember of it.
@@ -38,11 +38,17 @@ pub(crate) fn sign(signer: &Signer, ticket: Ticket, message: &[u8]) -> Checked {
     Input::Signed { ticket, signature }.into()
 }
 
-pub(crate) fn check_identity(verifier: &MessageVerifier, ticket: Ticket, identity: &[u8]) -> Checked {
+pub(crate) fn check_identity(
+    verifier: &MessageVerifier,
+    ticket: Ticket,
+    identity: &[u8],
+    require_peer_role: bool,
+) -> Checked {
     let claims = verifier
         .check_identity(identity)
         .inspect_err(|error| tracing::debug!(target: "gossip.identity", "identity refused: {error}"))
         .ok()
+        .filter(|claims| !require_peer_role || claims.role.is_none_or(|role| role == NodeRole::Peer))
         .map(|claims| IdentityClaims {
             pki_id: PkiId::new(claims.pki_id),
             org: MspId::from(claims.msp_id),

@@ -33,8 +33,9 @@ impl Driver {
             Output::CheckIdentity { ticket, identity } => {
                 let verifier = Arc::clone(&self.verifier);
                 let failed = Input::IdentityChecked { ticket, claims: None };
+                let peers_only = self.settings.require_peer_role;
                 self.submit(Lane::Urgent, failed, move || {
-                    checks::check_identity(&verifier, ticket, &identity)
+                    checks::check_identity(&verifier, ticket, &identity, peers_only)
                 });
             }
             Output::Verify { ticket, identity, signed, secret, readers_of } => {

@@ -32,6 +32,8 @@ pub struct NodeSettings {
     pub orderer_pause_max: Duration,
     /// Orderer addresses to replace (`peer.deliveryclient.addressOverrides`).
     pub orderer_overrides: Vec<EndpointOverride>,
+    /// Whether identities without the peer role are refused where their organisation has NodeOUs (spec/03 W-1).
+    pub require_peer_role: bool,
     /// Threads that verify and sign; 0 for one a core.
     pub verify_thread_count: usize,
     /// Largest ledger segment, in bytes.
@@ -62,14 +64,6 @@ pub enum SettingsError {
     /// The TLS material is not usable.
     #[error("peer.tls: {0}")]
     Tls(#[from] TlsError),
-    /// Selvedge does not do what is configured.
-    #[error("{key}: {what}")]
-    Unsupported {
-        /// The key.
-        key: &'static str,
-        /// What is not done, and what to do instead.
-        what: &'static str,
-    },
 }
 
 impl NodeSettings {
@@ -86,6 +80,7 @@ impl NodeSettings {
             orderer_connect_timeout: Duration::from_secs(3),
             orderer_pause_max: Duration::from_secs(5),
             orderer_overrides: Vec::new(),
+            require_peer_role: false,
             verify_thread_count: 0,
             ledger_segment_bytes: 64 << 20,
             seed: None,
@@ -96,19 +91,18 @@ impl NodeSettings {
     /// Reads the files that a configuration names.
     pub fn from_config(config: &NodeConfig) -> Result<Self, SettingsError> {
         if config.gossip.use_leader_election {
-            return Err(SettingsError::Unsupported {
-                key: "peer.gossip.useLeaderElection",
-                what: "this version does not stand for election; set it to false, and peer.gossip.orgLeader to true where \
-                       this node should pull blocks from the orderers",
-            });
+            tracing::warn!(
+                target: "selvedge.config",
+                "peer.gossip.useLeaderElection: this node does not stand for election; it takes blocks from whoever leads. \
+                 Set peer.gossip.orgLeader to true where it should pull from the orderers itself"
+            );
         }
         let local = LocalMsp::load(&config.peer.msp_config_path, &config.peer.local_msp_id, unix_now())?;
         let tls = load_tls(config)?;
         let mut settings =
             Self::new(Arc::new(local), tls, data_folder(config), config.peer.listen_address.clone());
         settings.gossip = gossip_config(config);
-        settings.transport.message_bytes_max = config.peer.message_received_bytes_max;
-        settings.transport.send_count_max = config.gossip.send_buffer_count.max(20);
+        settings.transport = transport_settings(config);
         settings.org_leader = config.gossip.org_leader;
         let (overrides, warnings) = load_overrides(&config.delivery.address_overrides);
         for warning in warnings {
@@ -118,6 +112,7 @@ impl NodeSettings {
         settings.orderer_connect_timeout = config.delivery.conn_timeout;
         // Fabric's default of an hour would leave a node that recovers waiting (spec/07 §13.3)
         settings.orderer_pause_max = config.delivery.reconnect_backoff_threshold.min(Duration::from_secs(10));
+        settings.require_peer_role = config.selvedge.require_peer_role;
         settings.verify_thread_count = config.selvedge.verify_thread_count;
         settings.ledger_segment_bytes = config.selvedge.ledger_segment_bytes;
         Ok(settings)
@@ -133,6 +128,26 @@ pub fn data_folder(config: &NodeConfig) -> PathBuf {
 pub(crate) fn unix_now() -> UnixSeconds {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     UnixSeconds::try_from(since.as_secs()).unwrap_or(UnixSeconds::MAX)
+}
+
+fn transport_settings(config: &NodeConfig) -> transport::Settings {
+    let peer = &config.peer;
+    let mut settings = transport::Settings {
+        message_bytes_max: peer.message_received_bytes_max,
+        setup_timeout: peer.connection_timeout,
+        server_keepalive_interval: peer.keepalive.interval,
+        server_keepalive_timeout: peer.keepalive.timeout,
+        client_keepalive_interval: peer.keepalive.client_interval,
+        client_keepalive_timeout: peer.keepalive.client_timeout,
+        // Fabric's built-in 20 is less than a burst of blocks and membership together
+        send_count_max: config.gossip.send_buffer_count.max(200),
+        ..transport::Settings::default()
+    };
+    // what is received is bounded by one message and the frames being handled; the rest is for sending
+    let received = settings.message_bytes_max + settings.receive_bytes_max;
+    let memory = config.selvedge.connection_memory_bytes_max;
+    settings.send_bytes_max = memory.saturating_sub(received).max(1 << 20);
+    settings
 }
 
 fn gossip_config(config: &NodeConfig) -> Config {
