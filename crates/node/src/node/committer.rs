@@ -8,13 +8,16 @@ use bytes::Bytes;
 use selvedge_ledger::{Durable, Ledger, LedgerError};
 use selvedge_msp::ChannelBundle;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// How many blocks and bytes one fsync may cover.
 const GROUP_COUNT_MAX: usize = 128;
 const GROUP_BYTES_MAX: usize = 8 << 20;
+
+/// After this long without a block the ledger is told that it is idle.
+const IDLE: Duration = Duration::from_millis(200);
 
 /// What the committer is asked to do.
 #[derive(Debug)]
@@ -86,7 +89,7 @@ struct Worker<R> {
 
 impl<R: FnMut(Report)> Worker<R> {
     fn run(&mut self, inbox: &Receiver<Order>) {
-        while let Ok(first) = inbox.recv() {
+        while let Some(first) = self.next(inbox) {
             if let Err(reason) = self.group(first, inbox) {
                 (self.report)(Report::Halted { reason: reason.to_string() });
                 return;
@@ -95,6 +98,20 @@ impl<R: FnMut(Report)> Worker<R> {
         if let Err(error) = self.ledger.sync() {
             tracing::error!(target: "ledger", "closing the ledger of {}: {error}", self.chain.bundle().channel_id());
         }
+    }
+
+    /// The next order. Once when there is none for a while, the ledger records its height beside the segments.
+    fn next(&mut self, inbox: &Receiver<Order>) -> Option<Order> {
+        match inbox.recv_timeout(IDLE) {
+            Ok(order) => return Some(order),
+            Err(RecvTimeoutError::Disconnected) => return None,
+            Err(RecvTimeoutError::Timeout) => {}
+        }
+        if let Err(error) = self.ledger.sync() {
+            (self.report)(Report::Halted { reason: error.to_string() });
+            return None;
+        }
+        inbox.recv().ok()
     }
 
     /// Appends `first` and what else is waiting, then makes the group durable.
