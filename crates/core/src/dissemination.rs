@@ -91,8 +91,11 @@ impl Peer {
     /// Up to `propagate_peer_count` random living members that `may` have the message, with their organisation.
     fn draw(&mut self, may: impl Fn(&Self, &Member) -> bool) -> Vec<(PkiId, MspId)> {
         let wanted = self.shared.config.propagate_peer_count;
-        let mut drawn: Vec<&Member> = Vec::with_capacity(wanted);
         let mut rng = self.shared.rng.fork();
+        if let Some(drawn) = self.draw_from_many(wanted, &mut rng, &may) {
+            return drawn;
+        }
+        let mut drawn: Vec<&Member> = Vec::with_capacity(wanted);
         let candidates = self.membership.alive().filter(|member| may(self, member));
         for (seen, member) in candidates.enumerate() {
             // each candidate is in the end among the drawn with the same probability
@@ -103,6 +106,32 @@ impl Peer {
             }
         }
         drawn.into_iter().map(|member| (member.pki_id, member.org.clone())).collect()
+    }
+
+    /// Among many members of whom most may have the message, a few tries find enough of them; `None` if they did not.
+    fn draw_from_many(
+        &self,
+        wanted: usize,
+        rng: &mut fastrand::Rng,
+        may: impl Fn(&Self, &Member) -> bool,
+    ) -> Option<Vec<(PkiId, MspId)>> {
+        let alive_count = self.membership.alive_count();
+        let tries_max = 4 * wanted;
+        if alive_count < 4 * tries_max {
+            return None;
+        }
+        let mut drawn: Vec<&Member> = Vec::with_capacity(wanted);
+        for _ in 0..tries_max {
+            if drawn.len() == wanted {
+                break;
+            }
+            let member = self.membership.alive_at(rng.usize(..alive_count))?;
+            if may(self, member) && drawn.iter().all(|other| other.pki_id != member.pki_id) {
+                drawn.push(member);
+            }
+        }
+        (drawn.len() == wanted)
+            .then(|| drawn.into_iter().map(|member| (member.pki_id, member.org.clone())).collect())
     }
 
     fn note_receivers(&mut self, channel: &ChannelId, number: u64, receivers: &[(PkiId, MspId)]) {

@@ -197,7 +197,7 @@ impl Peer {
 
     fn answer_membership_as(&mut self, sender: &Sender, nonce: u64, requester_is_external: bool) {
         let knows_us = self.membership.state.member(&sender.pki_id).is_some_and(|member| {
-            member.is_alive
+            member.is_alive()
                 && self.shared.now.since(member.alive_since) > self.shared.config.alive_time_interval
         });
         let age_max = if knows_us { self.shared.config.alive_time_interval } else { FRESH };
@@ -220,7 +220,7 @@ impl Peer {
         };
         let limit = self.shared.config.limits.elements_per_message_max;
         let tell = |is_alive: bool| {
-            let members = self.membership.state.members().filter(move |member| member.is_alive == is_alive);
+            let members = self.membership.state.members().filter(move |member| member.is_alive() == is_alive);
             members.filter(|member| {
                 let origin = Party { org: &member.org, is_external: !member.endpoint.is_empty() };
                 may_disclose(own_org, origin, requester)

@@ -73,7 +73,17 @@ pub struct MemberView {
 impl Membership {
     /// Alive members in the order of their PKI-IDs.
     pub(crate) fn alive(&self) -> impl Iterator<Item = &Member> {
-        self.state.members().filter(|member| member.is_alive)
+        self.state.members().filter(|member| member.is_alive())
+    }
+
+    /// How many members are alive.
+    pub(crate) fn alive_count(&self) -> usize {
+        self.state.alive_count()
+    }
+
+    /// The alive member at a place below [`alive_count`](Self::alive_count); places change with every change of who is alive.
+    pub(crate) fn alive_at(&self, place: usize) -> Option<&Member> {
+        self.state.alive_at(place)
     }
 
     /// A member, alive or dead.
@@ -95,7 +105,7 @@ impl Peer {
             org: member.org.clone(),
             endpoint: member.endpoint.clone(),
             internal_endpoint: member.internal_endpoint.clone(),
-            is_alive: member.is_alive,
+            is_alive: member.is_alive(),
             silence: self.shared.now.since(member.refreshed),
         })
     }
@@ -151,7 +161,7 @@ impl Peer {
 
     /// Forgets a member; only a newer message than the last brings it back.
     pub(crate) fn forget_member(&mut self, pki_id: PkiId) {
-        if self.membership.state.forget(&pki_id).is_some() {
+        if self.membership.state.forget(&pki_id) {
             self.shared.event(Event::MemberForgotten { pki_id });
             self.on_member_forgotten(pki_id);
             self.membership.exchange.heard_news();

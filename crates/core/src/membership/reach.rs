@@ -261,17 +261,17 @@ impl Peer {
         let (now, longest) = (self.shared.now, self.longest_delay());
         let Some(member) = self.membership.state.member(&pki_id) else { return };
         let (endpoint, failures) = (member.endpoint_to_try().clone(), member.reach.failures);
-        if member.is_alive && self.connections.connected(&pki_id) {
+        if member.is_alive() && self.connections.connected(&pki_id) {
             return self.on_peer_connected(pki_id);
         }
         let delay = backoff::delay(failures, longest, &mut self.shared.rng);
         // a configured endpoint is tried on its own account
         let is_target = self.membership.targets.contains_key(&normal(&endpoint));
         let tries =
-            !endpoint.is_empty() && !self.is_own_endpoint(&endpoint) && !(is_target && !member.is_alive);
+            !endpoint.is_empty() && !self.is_own_endpoint(&endpoint) && !(is_target && !member.is_alive());
         if let Some(member) = self.membership.state.member_mut(&pki_id) {
             member.reach.next = Some(now + if tries { delay } else { longest });
-            if tries && !member.is_alive {
+            if tries && !member.is_alive() {
                 member.reach.failures = failures.saturating_add(1);
             }
         }
@@ -307,7 +307,7 @@ impl Peer {
     /// A connection to a peer is open.
     pub(crate) fn on_peer_connected(&mut self, pki_id: PkiId) {
         if let Some(member) = self.membership.state.member_mut(&pki_id) {
-            let next = member.reach.next.filter(|_| !member.is_alive);
+            let next = member.reach.next.filter(|_| !member.is_alive());
             member.reach = super::state::Reach { next, ..super::state::Reach::default() };
         }
     }
@@ -316,7 +316,7 @@ impl Peer {
     pub(crate) fn on_peer_lost(&mut self, pki_id: PkiId) {
         let now = self.shared.now;
         let Some(member) = self.membership.state.member_mut(&pki_id) else { return };
-        if member.is_alive && member.reach.suspected.is_none() {
+        if member.is_alive() && member.reach.suspected.is_none() {
             member.reach.suspected = Some(now);
             self.schedule_reach(pki_id);
         }
@@ -332,7 +332,8 @@ impl Peer {
         if let Some(key) = self.membership.targets.iter().find(asked).map(|(key, _)| key.clone()) {
             self.target_failed(&key);
         }
-        let Some(member) = self.membership.state.member_mut(&pki_id).filter(|member| member.is_alive) else {
+        let Some(member) = self.membership.state.member_mut(&pki_id).filter(|member| member.is_alive())
+        else {
             return;
         };
         if member.reach.suspected.is_some_and(|since| member.refreshed <= since) {

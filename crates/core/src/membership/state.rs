@@ -20,7 +20,8 @@ pub(crate) struct Member {
     pub(crate) internal_endpoint: Endpoint,
     /// Its newest alive message, with a secret if any copy of it that came had one.
     pub(super) envelope: EnvelopeView,
-    pub(super) is_alive: bool,
+    /// Its place among the alive, if it is.
+    place: Option<usize>,
     /// Since when it is.
     pub(super) alive_since: Instant,
     /// When a newer alive message last came.
@@ -40,6 +41,11 @@ pub(super) struct Reach {
 }
 
 impl Member {
+    /// Whether it is alive.
+    pub(crate) fn is_alive(&self) -> bool {
+        self.place.is_some()
+    }
+
     /// Where to dial it: the internal endpoint if it is known, else the external one; may be empty.
     pub(crate) fn preferred_endpoint(&self) -> &Endpoint {
         if self.internal_endpoint.is_empty() { &self.endpoint } else { &self.internal_endpoint }
@@ -99,7 +105,8 @@ pub(super) struct Announcement {
 pub(super) struct State {
     members: BTreeMap<PkiId, Member>,
     records: BTreeMap<PkiId, Record>,
-    alive_count: usize,
+    /// The alive members, for random choice; each knows its place here.
+    alive: Vec<PkiId>,
 }
 
 impl State {
@@ -124,11 +131,15 @@ impl State {
     }
 
     pub(super) fn alive_count(&self) -> usize {
-        self.alive_count
+        self.alive.len()
+    }
+
+    pub(super) fn alive_at(&self, place: usize) -> Option<&Member> {
+        self.members.get(self.alive.get(place)?)
     }
 
     pub(super) fn is_alive(&self, pki_id: &PkiId) -> bool {
-        self.members.get(pki_id).is_some_and(|member| member.is_alive)
+        self.members.get(pki_id).is_some_and(Member::is_alive)
     }
 
     /// Compares a message with what is known, without decoding it. `by_origin`: its origin itself delivers it, on a
@@ -158,9 +169,10 @@ impl State {
     /// Takes in a verified message that is [`Freshness::New`] (spec/04 §6.2).
     pub(super) fn announce(&mut self, it: Announcement, now: Instant, own_org: &MspId) -> Change {
         self.remember(&it, now, own_org);
+        let place = self.alive.len();
         let Some(member) = self.members.get_mut(&it.pki_id) else {
-            self.alive_count += 1;
-            self.insert(it, now, true);
+            self.alive.push(it.pki_id);
+            self.insert(it, now, Some(place));
             return Change::Learned;
         };
         if let Some(internal_endpoint) = it.internal_endpoint {
@@ -169,15 +181,15 @@ impl State {
         member.endpoint = it.endpoint;
         member.envelope = it.envelope;
         member.refreshed = now;
-        if member.is_alive {
+        if member.is_alive() {
             return Change::Refreshed;
         }
-        member.is_alive = true;
+        member.place = Some(place);
+        self.alive.push(member.pki_id);
         member.alive_since = now;
         // it may be dialled at once; but how often that failed is forgotten only when it succeeds (W-12)
         member.reach.next = None;
         member.reach.suspected = None;
-        self.alive_count += 1;
         Change::Resurrected
     }
 
@@ -192,18 +204,18 @@ impl State {
             return None;
         }
         self.remember(&it, now, own_org);
-        self.insert(it, now, false);
+        self.insert(it, now, None);
         Some(Change::LearnedDead)
     }
 
-    fn insert(&mut self, it: Announcement, now: Instant, is_alive: bool) {
+    fn insert(&mut self, it: Announcement, now: Instant, place: Option<usize>) {
         let member = Member {
             pki_id: it.pki_id,
             org: it.org,
             endpoint: it.endpoint,
             internal_endpoint: it.internal_endpoint.unwrap_or_else(|| Endpoint::from("")),
             envelope: it.envelope,
-            is_alive,
+            place,
             alive_since: now,
             refreshed: now,
             reach: Reach::default(),
@@ -250,27 +262,33 @@ impl State {
 
     /// Makes an alive member dead; `false` if it is not alive.
     pub(super) fn die(&mut self, pki_id: &PkiId) -> bool {
-        let Some(member) = self.members.get_mut(pki_id).filter(|member| member.is_alive) else {
-            return false;
-        };
-        member.is_alive = false;
+        let Some(member) = self.members.get_mut(pki_id) else { return false };
+        let Some(place) = member.place.take() else { return false };
         member.reach.suspected = None;
-        self.alive_count -= 1;
+        self.vacate(place);
         true
     }
 
-    /// Forgets a member; its timestamps stay.
-    pub(super) fn forget(&mut self, pki_id: &PkiId) -> Option<Member> {
-        let member = self.members.remove(pki_id)?;
-        if member.is_alive {
-            self.alive_count -= 1;
+    /// Forgets a member, whose timestamps stay; whether there was one.
+    pub(super) fn forget(&mut self, pki_id: &PkiId) -> bool {
+        let Some(member) = self.members.remove(pki_id) else { return false };
+        if let Some(place) = member.place {
+            self.vacate(place);
         }
-        Some(member)
+        true
+    }
+
+    /// Fills a place among the alive with the last of them.
+    fn vacate(&mut self, place: usize) {
+        self.alive.swap_remove(place);
+        if let Some(moved) = self.alive.get(place).and_then(|pki_id| self.members.get_mut(pki_id)) {
+            moved.place = Some(place);
+        }
     }
 
     /// Alive members that were silent for longer than `silence`.
     pub(super) fn silent(&self, now: Instant, silence: Duration) -> Vec<PkiId> {
-        let silent = |member: &&Member| member.is_alive && now.since(member.refreshed) > silence;
+        let silent = |member: &&Member| member.is_alive() && now.since(member.refreshed) > silence;
         self.members.values().filter(silent).map(|member| member.pki_id).collect()
     }
 
