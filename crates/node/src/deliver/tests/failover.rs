@@ -94,6 +94,17 @@ async fn an_orderer_of_another_network_is_not_trusted() {
 }
 
 #[tokio::test]
+async fn an_orderer_that_refuses_our_certificate_is_named_as_such() {
+    let ordered = Ordered::new();
+    let server = ordered.serve().await;
+    let start = Start { tls: Some(Ordered::new().peer_tls()), ..Start::over_tls(&ordered) };
+    let mut pulling = start.go(&ordered, vec![endpoint_of(&ordered, &server)]);
+    // with TLS 1.3 the handshake succeeds for us before the orderer has looked at our certificate
+    pulling.ended_with("tls").await;
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn an_orderer_without_known_authority_is_not_dialled() {
     let ordered = Ordered::new();
     let server = ordered.serve().await;
