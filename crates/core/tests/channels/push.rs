@@ -17,15 +17,15 @@ fn a_pushed_block_reaches_a_small_organisation_at_once() {
 
 #[test]
 fn what_pushes_miss_is_pulled() {
-    let (mut cluster, nodes) = org(2, 30);
-    for number in 1..=40 {
+    let (mut cluster, nodes) = org(2, 20);
+    for number in 1..=20 {
         deliver(&mut cluster, nodes[0], number, number + 1);
         cluster.run_for(ms(100));
     }
-    reach(&mut cluster, &nodes, 41, s(10));
+    reach(&mut cluster, &nodes, 21, s(10));
     let pushed: usize = nodes[1..].iter().map(|node| taken(&cluster, *node, BlockSource::Push)).sum();
     let pulled: usize = nodes[1..].iter().map(|node| taken(&cluster, *node, BlockSource::Pull)).sum();
-    assert_eq!(pushed + pulled, 29 * 40);
+    assert_eq!(pushed + pulled, 19 * 20);
     assert!(pulled > 0 && pulled * 5 < pushed, "{pushed} pushed, {pulled} pulled");
 }
 

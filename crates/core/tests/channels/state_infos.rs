@@ -14,14 +14,14 @@ fn height_of(cluster: &Cluster, node: selvedge_core::testing::NodeId, pki_id: Pk
 
 #[test]
 fn heights_spread_through_the_whole_network() {
-    let (mut cluster, nodes) = network(1, 10, 10);
+    let (mut cluster, nodes) = network(1, 6, 6);
     settle(&mut cluster, &nodes);
     deliver(&mut cluster, nodes[0], 1, 8);
     let first = cluster.pki_id(nodes[0]);
     let known = |cluster: &Cluster| nodes.iter().all(|node| height_of(cluster, *node, first) == Some(8));
     assert!(cluster.run_until(s(10), known));
     let announced = Event::HeightAnnounced { channel: channel(), pki_id: first, height: 8 };
-    assert!(cluster.events(nodes[19]).contains(&announced));
+    assert!(cluster.events(nodes[11]).contains(&announced));
 }
 
 #[test]
