@@ -65,11 +65,6 @@ impl Timers {
         }
     }
 
-    /// The deadline of `timer`, if set.
-    pub(crate) fn deadline(&self, timer: &Timer) -> Option<Instant> {
-        self.deadlines.get(timer).copied()
-    }
-
     /// The earliest deadline of all.
     pub(crate) fn next(&self) -> Option<Instant> {
         self.queue.first().map(|(at, _)| *at)

@@ -2,6 +2,8 @@
 //! same bytes. Certificates and signatures are not looked at here: the answers to those questions are the truth as the
 //! recording tells it.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use base64::Engine;
 use bytes::Bytes;
 use core::time::Duration;

@@ -14,6 +14,8 @@
 //! - `join a mychannel [SEQUENCE] [anchor...]`, `deliver a mychannel 1..5`, `heights mychannel`
 //! - `place a at b`: a listens where b did; `members a`, `connections a`
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use core::fmt::Write;
 use core::time::Duration;
 use selvedge_core::testing::{Cluster, NodeId, messages};

@@ -2,6 +2,8 @@
 //! of spec/02 are in the tests of `connection`, where every order of events can be made; no. 4, 5, 8 and 16 are of the
 //! transport, 10 of the protocol itself, 13 of threads, 19 of acknowledgements, which nothing asks for yet.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod support;
 
 use bytes::Bytes;

@@ -1,6 +1,8 @@
 //! The weak points of spec/04 §17, by their numbers: what a Go peer suffers from must not happen here. Those that are of
 //! other parts: W-14 (roles) and W-27 (which channel) of the MSPs, W-19 of dissemination.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod support;
 
 use bytes::Bytes;

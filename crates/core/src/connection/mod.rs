@@ -94,7 +94,6 @@ enum Stage {
 struct Open {
     auth: AuthDatum,
     sender: Sender,
-    opened: Instant,
     /// When the peer last sent anything.
     received: Instant,
 }

@@ -56,7 +56,7 @@ impl Peer {
         let (pki_id, org, now) = (auth.pki_id, auth.org.clone(), self.shared.now);
         let sender = Sender { connection, pki_id, org: org.clone() };
         let Some(Connection { role, .. }) = self.connections.remove(connection) else { return };
-        let open = Open { auth, sender, opened: now, received: now };
+        let open = Open { auth, sender, received: now };
         self.connections.all.insert(connection, Connection { role, stage: Stage::Open(Box::new(open)) });
         self.shared.timers.clear(&Timer::Handshake(connection));
         self.shared.event(Event::Connected { connection, pki_id, org });

@@ -228,7 +228,7 @@ impl Peer {
         match (waiting, answer) {
             (Waiting::Pull(waiting), answer) => self.continue_identity_pull(waiting, answer),
             (Waiting::Recheck(pki_id), Answer::IdentityChecked(claims)) => {
-                self.rechecked(pki_id, claims.as_ref())
+                self.rechecked(pki_id, claims.as_ref());
             }
             (Waiting::Recheck(_), _) => {}
         }

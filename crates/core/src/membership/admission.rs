@@ -65,7 +65,7 @@ impl Source {
 
 /// An alive message that is being verified.
 #[derive(Debug)]
-pub(super) struct Candidate {
+pub(crate) struct Candidate {
     source: Source,
     pki_id: PkiId,
     time: Time,

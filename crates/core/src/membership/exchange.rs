@@ -256,7 +256,7 @@ impl Peer {
         for element in envelope.elements().take(limit) {
             match element {
                 Ok(element) if element.list == ElementList::Alive => {
-                    elements.push_back((false, element.envelope))
+                    elements.push_back((false, element.envelope));
                 }
                 Ok(element) if solicited => elements.push_back((true, element.envelope)),
                 Ok(_) => {}

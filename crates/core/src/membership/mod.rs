@@ -179,10 +179,10 @@ impl Peer {
                 self.shared.event(Event::IdentityInUse { endpoint });
             }
             (Waiting::OwnSecret(payload), Answer::Signed(signature)) => {
-                self.own_secret_signed(payload, signature)
+                self.own_secret_signed(payload, signature);
             }
             (Waiting::Secret(pki_id, envelope), Answer::Verified(ok)) => {
-                self.secret_verified(pki_id, *envelope, ok)
+                self.secret_verified(pki_id, *envelope, ok);
             }
             _ => {}
         }

@@ -59,11 +59,6 @@ struct Signing {
 }
 
 impl OwnAlive {
-    /// The newest, with the secret if there is one.
-    pub(super) fn current(&self) -> Option<&EnvelopeView> {
-        self.current.as_ref().map(|(envelope, _)| envelope)
-    }
-
     /// The newest sequence number used.
     pub(super) fn seq_num(&self) -> u64 {
         self.seq_num
@@ -177,7 +172,7 @@ impl Peer {
                 delivered_by: None,
             }),
             Purpose::Request { pki_id, endpoint, nonce } => {
-                self.request_membership(envelope, pki_id, endpoint, nonce)
+                self.request_membership(envelope, pki_id, endpoint, nonce);
             }
             Purpose::Response { sender, nonce, requester_is_external } => {
                 self.respond_membership(envelope, &sender, nonce, requester_is_external);

@@ -267,8 +267,8 @@ impl Peer {
         let delay = backoff::delay(failures, longest, &mut self.shared.rng);
         // a configured endpoint is tried on its own account
         let is_target = self.membership.targets.contains_key(&normal(&endpoint));
-        let tries =
-            !endpoint.is_empty() && !self.is_own_endpoint(&endpoint) && !(is_target && !member.is_alive());
+        let usable = !endpoint.is_empty() && !self.is_own_endpoint(&endpoint);
+        let tries = usable && (member.is_alive() || !is_target);
         if let Some(member) = self.membership.state.member_mut(&pki_id) {
             member.reach.next = Some(now + if tries { delay } else { longest });
             if tries && !member.is_alive() {

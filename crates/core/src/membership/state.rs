@@ -122,10 +122,6 @@ impl State {
         self.members.values()
     }
 
-    pub(super) fn members_mut(&mut self) -> impl Iterator<Item = &mut Member> {
-        self.members.values_mut()
-    }
-
     pub(super) fn member_count(&self) -> usize {
         self.members.len()
     }

@@ -432,7 +432,7 @@ impl Cluster {
         let UnderWay { to, life, what } = under_way;
         match what {
             What::Open { from, connection, life: from_life } => {
-                self.open(from, connection, from_life, to, life)
+                self.open(from, connection, from_life, to, life);
             }
             What::Input(input) => {
                 if self.nodes[to.0].life == life {

@@ -8,12 +8,12 @@ use selvedge_core::testing::{Cluster, NodeId, crypto};
 use selvedge_core::{ConnectionId, Reject};
 use selvedge_proto::envelope::{ContentKind, ElementList, EnvelopeView};
 
-pub fn ms(millis: u64) -> Duration {
+pub(crate) fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 
 /// A peer and a puppet of its organisation, connected by the puppet.
-pub fn peer_and_puppet() -> (Cluster, NodeId, NodeId, ConnectionId) {
+pub(crate) fn peer_and_puppet() -> (Cluster, NodeId, NodeId, ConnectionId) {
     let mut cluster = Cluster::new(1);
     let (peer, puppet) = (cluster.add("peer", "Org1MSP"), cluster.puppet("puppet", "Org1MSP"));
     cluster.start(peer);
@@ -23,24 +23,24 @@ pub fn peer_and_puppet() -> (Cluster, NodeId, NodeId, ConnectionId) {
 }
 
 /// An alive message of a node of the cluster.
-pub fn alive_of(cluster: &Cluster, node: NodeId, seq_num: u64) -> Alive {
+pub(crate) fn alive_of(cluster: &Cluster, node: NodeId, seq_num: u64) -> Alive {
     Alive::new(&cluster.identity(node), seq_num)
 }
 
 /// The first alive message of a peer of `Org1MSP` that is not in the cluster.
-pub fn stranger(number: u64) -> Alive {
+pub(crate) fn stranger(number: u64) -> Alive {
     Alive::new(&crypto::identity("Org1MSP", &format!("stranger{number}")), 1)
 }
 
 /// A puppet asks for members, and so becomes one.
-pub fn introduce(cluster: &mut Cluster, puppet: NodeId, stream: ConnectionId, seq_num: u64) {
+pub(crate) fn introduce(cluster: &mut Cluster, puppet: NodeId, stream: ConnectionId, seq_num: u64) {
     let alive = alive_of(cluster, puppet, seq_num).seal();
     cluster.puppet_send(puppet, stream, membership_request(&alive, 42));
     cluster.run_for(ms(10));
 }
 
 /// Introduces a puppet, waits for the request that it gets by and by, and gives that request's nonce.
-pub fn make_it_ask(cluster: &mut Cluster, puppet: NodeId, stream: ConnectionId) -> u64 {
+pub(crate) fn make_it_ask(cluster: &mut Cluster, puppet: NodeId, stream: ConnectionId) -> u64 {
     let seq_num = cluster.now().as_nanos();
     introduce(cluster, puppet, stream, seq_num);
     cluster.take_inbox(puppet);
@@ -54,12 +54,12 @@ pub fn make_it_ask(cluster: &mut Cluster, puppet: NodeId, stream: ConnectionId) 
 }
 
 /// How often a peer refused something for this reason, not counting what it knew already.
-pub fn rejections_of(cluster: &Cluster, peer: NodeId, reason: impl Into<Reject>) -> usize {
+pub(crate) fn rejections_of(cluster: &Cluster, peer: NodeId, reason: impl Into<Reject>) -> usize {
     let reason = reason.into();
     cluster.rejections(peer).iter().filter(|(_, it)| *it == reason).count()
 }
 
-pub fn is_alive(cluster: &Cluster, peer: NodeId, alive: &Alive) -> bool {
+pub(crate) fn is_alive(cluster: &Cluster, peer: NodeId, alive: &Alive) -> bool {
     let pki_id = crypto::pki_id(&alive.identity);
     cluster.peer(peer).members().any(|member| member.pki_id == pki_id && member.is_alive)
 }
@@ -70,27 +70,27 @@ fn of_kind(cluster: &mut Cluster, puppet: NodeId, kind: ContentKind) -> Vec<Enve
 }
 
 /// The membership responses a puppet got; everything else it got is lost.
-pub fn responses(cluster: &mut Cluster, puppet: NodeId) -> Vec<EnvelopeView> {
+pub(crate) fn responses(cluster: &mut Cluster, puppet: NodeId) -> Vec<EnvelopeView> {
     of_kind(cluster, puppet, ContentKind::MemRes)
 }
 
 /// The membership requests a puppet got; everything else it got is lost.
-pub fn requests(cluster: &mut Cluster, puppet: NodeId) -> Vec<EnvelopeView> {
+pub(crate) fn requests(cluster: &mut Cluster, puppet: NodeId) -> Vec<EnvelopeView> {
     of_kind(cluster, puppet, ContentKind::MemReq)
 }
 
 /// The alive messages pushed to a puppet; everything else it got is lost.
-pub fn heartbeats(cluster: &mut Cluster, puppet: NodeId) -> Vec<EnvelopeView> {
+pub(crate) fn heartbeats(cluster: &mut Cluster, puppet: NodeId) -> Vec<EnvelopeView> {
     of_kind(cluster, puppet, ContentKind::AliveMsg)
 }
 
 /// The envelopes in one list of a message.
-pub fn elements(message: &EnvelopeView, list: ElementList) -> Vec<EnvelopeView> {
+pub(crate) fn elements(message: &EnvelopeView, list: ElementList) -> Vec<EnvelopeView> {
     let of_list = message.elements().map(Result::unwrap).filter(|element| element.list == list);
     of_list.map(|element| EnvelopeView::parse(element.envelope).unwrap()).collect()
 }
 
 /// The alive message in a request.
-pub fn self_information(request: &EnvelopeView) -> EnvelopeView {
+pub(crate) fn self_information(request: &EnvelopeView) -> EnvelopeView {
     elements(request, ElementList::SelfInformation).remove(0)
 }
