@@ -99,13 +99,20 @@ pub(crate) struct Network {
     downtimes: Vec<Downtime>,
 }
 
-/// A program was ended by the scenario, and perhaps started again.
+/// A program was ended by the scenario and perhaps started again, or was started for the first time.
 #[derive(Clone, Debug)]
 pub(crate) struct Downtime {
     pub(crate) name: String,
     pub(crate) from: SystemTime,
     pub(crate) to: Option<SystemTime>,
+    /// How long after its start others may still be taken aback.
+    pub(crate) echo: Duration,
 }
+
+/// Others have connections to a peer that ended, and notice with their next message.
+const ECHO: Duration = Duration::from_secs(30);
+/// Until it has joined the channel, a new peer knows nobody of another organisation and refuses them, as a Go peer does.
+const FIRST_ECHO: Duration = Duration::from_secs(5);
 
 impl Network {
     /// Makes crypto material and the genesis block in `folder`, which is emptied.
@@ -509,8 +516,10 @@ impl Network {
     /// Starts a program of the network under a name, with its log in the network's folder.
     pub(crate) fn start(&mut self, name: &str, command: &mut Command) -> Outcome<()> {
         let log = self.log(name);
-        if let Some(down) = self.downtimes.iter_mut().rfind(|down| down.name == name) {
-            down.to = Some(SystemTime::now());
+        let now = SystemTime::now();
+        match self.downtimes.iter_mut().rfind(|down| down.name == name) {
+            Some(down) => down.to = Some(now),
+            None => self.downtimes.push(Downtime { name: name.to_owned(), from: now, to: Some(now), echo: FIRST_ECHO }),
         }
         self.processes.insert(name.to_owned(), Process::start(command, &log)?);
         Ok(())
@@ -530,7 +539,7 @@ impl Network {
     }
 
     fn goes_down(&mut self, name: &str) {
-        self.downtimes.push(Downtime { name: name.to_owned(), from: SystemTime::now(), to: None });
+        self.downtimes.push(Downtime { name: name.to_owned(), from: SystemTime::now(), to: None, echo: ECHO });
     }
 
     pub(crate) fn terminate(&mut self, name: &str) {

@@ -8,6 +8,7 @@ use futures_util::{FutureExt as _, Stream, StreamExt as _, TryStreamExt as _};
 use rustls::pki_types::CertificateDer;
 use selvedge_msp::OrdererEndpoint;
 use selvedge_proto::common::Envelope;
+use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use tonic::codegen::http::uri::PathAndQuery;
 use tonic::{Request, Status};
@@ -54,7 +55,10 @@ impl Responses {
             let response = grpc.streaming(Request::new(requests), path, RawCodec).await?;
             Ok::<_, Status>(response.into_inner())
         };
-        Self { stream: opening.into_stream().try_flatten().boxed(), connection }
+        // tonic 0.14 panics on a damaged grpc-status-details-bin; an orderer must not end the client with it
+        let stream = AssertUnwindSafe(opening.into_stream().try_flatten()).catch_unwind();
+        let stream = stream.map(|item| item.unwrap_or_else(|_| Err(Status::internal("a response that cannot be read"))));
+        Self { stream: stream.boxed(), connection }
     }
 
     /// The next message. Nothing is lost if this is dropped before it resolves.

@@ -59,7 +59,7 @@ pub enum DevnetError {
         /// Its name.
         name: String,
         /// Why.
-        source: NodeError,
+        source: Box<NodeError>,
     },
     /// No port, or no socket.
     #[error("no socket on 127.0.0.1: {0}")]
@@ -231,7 +231,7 @@ async fn start_node(
     node.org_leader = index == 0;
     // many nodes share this machine
     node.verify_thread_count = 1;
-    let failed = |source| DevnetError::Node { name: name.clone(), source };
+    let failed = |source| DevnetError::Node { name: name.clone(), source: Box::new(source) };
     let running = Node::start(node).await.map_err(failed)?;
     running.join(genesis).await.map_err(failed)?;
     Ok(DevnetNode { name, is_leader: index == 0, node: running })

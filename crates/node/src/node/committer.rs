@@ -8,7 +8,7 @@ use bytes::Bytes;
 use selvedge_ledger::{Durable, Ledger, LedgerError};
 use selvedge_msp::ChannelBundle;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -129,10 +129,7 @@ impl<R: FnMut(Report)> Worker<R> {
                 Order::Mend { number, bytes } => self.mend(number, &bytes),
             }
             if count < GROUP_COUNT_MAX && bytes_count < GROUP_BYTES_MAX {
-                next = match inbox.try_recv() {
-                    Ok(order) => Some(order),
-                    Err(TryRecvError::Empty | TryRecvError::Disconnected) => None,
-                };
+                next = inbox.try_recv().ok();
             }
         }
         if count > 0 {
@@ -184,10 +181,10 @@ impl<R: FnMut(Report)> Worker<R> {
             });
         match outcome {
             Ok(()) => {
-                tracing::info!(target: "ledger", "block {number} of {channel} was damaged and is mended")
+                tracing::info!(target: "ledger", "[{channel}] block {number} was damaged and is mended");
             }
             Err(error) => {
-                tracing::warn!(target: "ledger", "block {number} of {channel} cannot be mended: {error}")
+                tracing::warn!(target: "ledger", "[{channel}] block {number} cannot be mended: {error}");
             }
         }
     }

@@ -14,7 +14,7 @@ use selvedge_core::{
 };
 use selvedge_ledger::{MetaStore, Options};
 use selvedge_msp::{ChannelBundle, MessageVerifier};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
@@ -54,6 +54,8 @@ pub(super) struct Driver {
     pub(super) dials: BTreeMap<ConnectionId, DialHandle>,
     pub(super) channels: BTreeMap<ChannelId, JoinedChannel>,
     pub(super) refusals: crate::logging::RateLimit,
+    /// Answers of checks that the workers had no room for: as if they had failed.
+    pub(super) overflowed: VecDeque<Input>,
     checked: Results<Checked>,
     reports: mpsc::UnboundedReceiver<(ChannelId, Report)>,
     report: mpsc::UnboundedSender<(ChannelId, Report)>,
@@ -111,6 +113,7 @@ impl Driver {
             dials: BTreeMap::new(),
             channels: BTreeMap::new(),
             refusals: crate::logging::RateLimit::new(Duration::from_secs(60)),
+            overflowed: VecDeque::new(),
             checked,
             reports,
             report,
@@ -180,8 +183,12 @@ impl Driver {
     }
 
     fn obey(&mut self) {
-        while let Some(output) = self.peer.poll_output() {
-            self.execute(output);
+        loop {
+            while let Some(output) = self.peer.poll_output() {
+                self.execute(output);
+            }
+            let Some(input) = self.overflowed.pop_front() else { return };
+            self.peer.handle(self.now(), input);
         }
     }
 

@@ -5,7 +5,7 @@ use super::checks;
 use super::checks::Checked;
 use super::committer::Order;
 use super::driver::Driver;
-use crate::workers::Lane;
+use crate::workers::{Full, Lane};
 use selvedge_core::{ChannelId, CloseReason, ConnectionId, Event, Input, Output, Reject};
 use std::sync::Arc;
 use tonic::Status;
@@ -79,15 +79,15 @@ impl Driver {
         }
     }
 
-    fn submit(&self, lane: Lane, failed: Input, work: impl FnOnce() -> Checked + Send + 'static) {
-        // the core bounds what is outstanding, far below what the workers take
-        if self.workers.submit(lane, failed.into(), work).is_err() {
-            tracing::error!(target: "gossip.gossip", "too many checks are waiting: one is dropped");
+    fn submit(&mut self, lane: Lane, failed: Input, work: impl FnOnce() -> Checked + Send + 'static) {
+        if let Err(Full(failed)) = self.workers.submit(lane, failed.into(), work) {
+            // every ticket is answered, or what it stands for would be waited for without end
+            self.overflowed.push_back(failed.input);
         }
     }
 
     fn read_blocks(
-        &self,
+        &mut self,
         ticket: selvedge_core::Ticket,
         channel: &ChannelId,
         first: u64,

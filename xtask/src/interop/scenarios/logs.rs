@@ -7,9 +7,6 @@ use std::time::{Duration, SystemTime};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-/// How long after a node was ended, or started again, others may still notice.
-const ECHO: Duration = Duration::from_secs(30);
-
 /// An expected line: a part of it, and whether it is expected only when a scenario ended the node.
 struct Allowed<'t> {
     pattern: &'t str,
@@ -81,7 +78,7 @@ fn is_down(network: &Network, place: Place, line: &str) -> bool {
     let name = place.short_name();
     network.downtimes().iter().filter(|down| down.name == name).any(|down| {
         // Fabric's clock and ours are the same; its log is written a moment later
-        at + Duration::from_secs(1) >= down.from && down.to.is_none_or(|to| at <= to + ECHO)
+        at + Duration::from_secs(1) >= down.from && down.to.is_none_or(|to| at <= to + down.echo)
     })
 }
 

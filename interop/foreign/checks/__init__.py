@@ -1,0 +1,1 @@
+"""What a gossip peer must do, seen by a peer that is not Selvedge."""

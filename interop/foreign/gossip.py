@@ -1,0 +1,138 @@
+#!/usr/bin/env python3
+"""Talks gossip to a Selvedge node: TLS, handshake, membership, channel state, blocks, and much that is malformed.
+
+    gossip.py --program PATH/TO/selvedge
+
+Starts the node with the recordings' crypto material and blocks; says one line for each check. Exit code 1 if any fails.
+With --target the same is asked of a peer that runs already, as far as any peer must do it.
+"""
+
+import argparse
+import pathlib
+import signal
+import sys
+import tempfile
+import types
+
+from checks import blocks, channel, dialled, handshake, hostile, membership
+from client.identity import Identity
+from client.node import Node, free_addresses
+from client.report import Report
+from client.server import Server
+from client.world import World, same
+
+FIXTURES = pathlib.Path(__file__).resolve().parents[2] / "fixtures"
+# so many blocks are imported; the following ones come by gossip
+IMPORTED, COMING = 31, 50
+
+
+def cast(crypto, spare_only):
+    """Who takes part. With `spare_only` nobody that a running network of five peers needs, but one."""
+    peer = lambda org, number: Identity(
+        f"Org{org}MSP",
+        crypto / f"crypto/peerOrganizations/org{org}.example.com/peers/peer{number}.org{org}.example.com",
+    )
+    user = lambda org, name: Identity(
+        f"Org{org}MSP",
+        crypto / f"crypto/peerOrganizations/org{org}.example.com/users/{name}@org{org}.example.com",
+    )
+    outsider = crypto / "crypto-outsider/peerOrganizations/org3.example.com/peers/peer0.org3.example.com"
+    return types.SimpleNamespace(
+        own=peer(1, 2),
+        second=user(1, "User1") if spare_only else peer(1, 1),
+        foreign=user(2, "User1") if spare_only else peer(2, 1),
+        hidden=user(2, "Admin"),
+        attacker=user(1, "Admin"),
+        outsider=Identity("Org3MSP", outsider),
+        node=peer(1, 0),
+    )
+
+
+def against_selvedge(report, program, folder):
+    """Everything, against a node of our own."""
+    people = cast(FIXTURES / "network", spare_only=False)
+    read = lambda number: (FIXTURES / f"blocks/orderer/{number:03}.block").read_bytes()
+    present = {number: read(number) for number in range(IMPORTED)}
+    coming = {number: read(number) for number in range(IMPORTED, COMING)}
+    server = Server(people.second, people.own.tls_root)
+    member = FIXTURES / "network/crypto/peerOrganizations/org1.example.com/peers/peer0.org1.example.com"
+    node = Node(program, folder, member, server.address)
+    world = World(report, node.address, people.node, people, present, node)
+    try:
+        node.import_blocks([FIXTURES / f"blocks/orderer/{number:03}.block" for number in present])
+        node.start()
+        second = dialled.run(world, server)
+        own_endpoint, foreign_endpoint = free_addresses(2)
+        handshake.run(world)
+        own, foreign = world.join(people.own, own_endpoint), world.join(people.foreign, foreign_endpoint)
+        membership.run(world, own, second, foreign)
+        channel.run(world, own, second, foreign)
+        blocks.run(world, own, second, foreign, coming)
+        hostile.run(world, own)
+        end(world)
+    finally:
+        node.kill()
+        server.stop()
+    return node
+
+
+def end(world):
+    """The node stops in order, and what it leaves is whole."""
+    node = world.node
+    world.report.section("the end")
+    with world.report.check("no thread of the node panicked"):
+        same(node.panics(), [], "lines of the log")
+    with world.report.check("it stops when asked, with exit code 0"):
+        same(node.stop(), 0, "exit code")
+    with world.report.check("the ledger it leaves verifies"):
+        node.run("ledger", "verify", "--config", node.config)
+
+
+def against_another(report, address, network, folder):
+    """What any peer must do, against one that runs."""
+    people = cast(network, spare_only=True)
+    files = sorted(folder.glob("*.block"))
+    present = {int(file.stem): file.read_bytes() for file in files}
+    world = World(report, address, people.node, people, present)
+    handshake.run(world)
+    endpoints = free_addresses(3)
+    own, second, foreign = (
+        world.join(identity, endpoint)
+        for identity, endpoint in zip((people.own, people.second, people.foreign), endpoints)
+    )
+    second.members()
+    membership.run(world, own, second, foreign)
+    channel.run(world, own, second, foreign)
+    blocks.refused_partners(world, own, foreign)
+    blocks.publish_height(second, len(present))
+    blocks.served(world, second)
+    hostile.harmless(world)
+
+
+def main():
+    """Reads the arguments and runs."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--program", type=pathlib.Path, help="the selvedge program")
+    parser.add_argument("--target", help="HOST:PORT of peer0.org1 of a running network")
+    parser.add_argument(
+        "--network", type=pathlib.Path, default=FIXTURES / "network", help="its crypto material"
+    )
+    parser.add_argument("--blocks", type=pathlib.Path, help="folder with all its blocks, as it stores them")
+    arguments = parser.parse_args()
+    # so that nothing is left behind when a time limit ends this program
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("told to stop"))
+    report = Report()
+    if arguments.target:
+        against_another(report, arguments.target, arguments.network, arguments.blocks)
+    else:
+        with tempfile.TemporaryDirectory(prefix="selvedge-foreign-") as folder:
+            node = against_selvedge(report, arguments.program.resolve(), folder)
+            if report.failed:
+                print(f"-- the node's log, its end:\n{node.log.read_text()[-20000:]}")
+    sys.exit(0 if report.close() else 1)
+
+
+if __name__ == "__main__":
+    main()
