@@ -2,8 +2,14 @@
 
 use std::error::Error;
 use std::ffi::OsStr;
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+/// How long one command may take.
+const COMMAND_TIME_MAX: Duration = Duration::from_secs(120);
 
 /// What `FABRIC_BIN` must hold.
 const PROGRAMS: [&str; 6] = ["peer", "orderer", "osnadmin", "configtxgen", "cryptogen", "discover"];
@@ -68,7 +74,19 @@ pub(crate) fn run_for_bytes(command: &mut Command) -> Result<Vec<u8>, Box<dyn Er
 }
 
 fn output(command: &mut Command) -> Result<Output, Box<dyn Error>> {
-    command.output().map_err(|error| format!("{}: {error}", shown(command)).into())
+    let failed = |command: &Command, error: &dyn Display| format!("{}: {error}", shown(command));
+    let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    let child = child.map_err(|error| failed(command, &error))?;
+    let id = child.id();
+    let (done, over) = mpsc::channel();
+    std::thread::spawn(move || done.send(child.wait_with_output()));
+    match over.recv_timeout(COMMAND_TIME_MAX) {
+        Ok(output) => Ok(output.map_err(|error| failed(command, &error))?),
+        Err(_) => {
+            let _ = Command::new("kill").arg("-9").arg(id.to_string()).status();
+            Err(failed(command, &format!("still running after {COMMAND_TIME_MAX:?}")).into())
+        }
+    }
 }
 
 fn shown(command: &Command) -> String {

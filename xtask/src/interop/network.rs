@@ -519,7 +519,12 @@ impl Network {
         let now = SystemTime::now();
         match self.downtimes.iter_mut().rfind(|down| down.name == name) {
             Some(down) => down.to = Some(now),
-            None => self.downtimes.push(Downtime { name: name.to_owned(), from: now, to: Some(now), echo: FIRST_ECHO }),
+            None => self.downtimes.push(Downtime {
+                name: name.to_owned(),
+                from: now,
+                to: Some(now),
+                echo: FIRST_ECHO,
+            }),
         }
         self.processes.insert(name.to_owned(), Process::start(command, &log)?);
         Ok(())
@@ -539,7 +544,12 @@ impl Network {
     }
 
     fn goes_down(&mut self, name: &str) {
-        self.downtimes.push(Downtime { name: name.to_owned(), from: SystemTime::now(), to: None, echo: ECHO });
+        self.downtimes.push(Downtime {
+            name: name.to_owned(),
+            from: SystemTime::now(),
+            to: None,
+            echo: ECHO,
+        });
     }
 
     pub(crate) fn terminate(&mut self, name: &str) {

@@ -11,9 +11,13 @@ use std::time::Duration;
 /// Builds the program and gives its path.
 pub(crate) fn build(repository: &Path) -> Result<PathBuf, Box<dyn Error>> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    run(Command::new(&cargo)
+    let built = Command::new(&cargo)
         .args(["build", "--release", "--package", "selvedge-cli"])
-        .current_dir(repository))?;
+        .current_dir(repository)
+        .status()?;
+    if !built.success() {
+        return Err("the selvedge program does not build".into());
+    }
     let target =
         std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| repository.join("target"), PathBuf::from);
     Ok(target.join("release/selvedge"))
