@@ -1,6 +1,8 @@
 //! Channels among several peers: one behaviour a file. Tests of weak points carry their number: `w..` alone is of spec/05
 //! §17, `x..` of spec/06 §2.12.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail")]
+
 mod back_pressure;
 mod block_pull;
 mod commit_refused;

@@ -5,6 +5,8 @@
 //! peer's answer to it shows: from a third peer it hears the same StateInfo and alive messages, from its orderer it gets the
 //! same blocks. Then both have to make the same of it. Each stream is replayed twice, once for each end.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail")]
+
 mod recording;
 mod stage;
 
@@ -380,7 +382,7 @@ fn answers(messages: &[Recorded], dialer: bool) -> BTreeMap<usize, Vec<usize>> {
     for (place, message) in messages.iter().enumerate() {
         let view = &message.view;
         let pull = view.pull();
-        let nonce = pull.map_or(view.nonce(), |pull| pull.nonce);
+        let nonce = pull.map_or_else(|| view.nonce(), |pull| pull.nonce);
         let key = |kind| (kind, nonce, pull.map_or(0, |pull| pull.msg_type));
         if message.from_dialer != dialer {
             open.entry(key(view.kind())).or_default().push(place);
