@@ -88,7 +88,8 @@ impl Peer {
         })
     }
 
-    /// Up to `propagate_peer_count` random living members that `may` have the message, with their organisation.
+    /// Up to `propagate_peer_count` random living members that `may` have the message and can be reached now, with their
+    /// organisation.
     fn draw(&mut self, may: impl Fn(&Self, &Member) -> bool) -> Vec<(PkiId, MspId)> {
         let wanted = self.shared.config.propagate_peer_count;
         let mut rng = self.shared.rng.fork();
@@ -96,7 +97,7 @@ impl Peer {
             return drawn;
         }
         let mut drawn: Vec<&Member> = Vec::with_capacity(wanted);
-        let candidates = self.membership.alive().filter(|member| may(self, member));
+        let candidates = self.membership.alive().filter(|member| may(self, member) && self.can_reach(member));
         for (seen, member) in candidates.enumerate() {
             // each candidate is in the end among the drawn with the same probability
             if drawn.len() < wanted {
@@ -126,7 +127,10 @@ impl Peer {
                 break;
             }
             let member = self.membership.alive_at(rng.usize(..alive_count))?;
-            if may(self, member) && drawn.iter().all(|other| other.pki_id != member.pki_id) {
+            if may(self, member)
+                && self.can_reach(member)
+                && drawn.iter().all(|other| other.pki_id != member.pki_id)
+            {
                 drawn.push(member);
             }
         }

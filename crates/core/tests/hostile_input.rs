@@ -17,6 +17,7 @@ use std::collections::VecDeque;
 use std::path::Path;
 
 /// Some recorded envelopes of every type.
+#[allow(clippy::disallowed_methods, reason = "recordings are files")]
 fn corpus() -> Vec<Bytes> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/envelopes");
     let mut types: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
@@ -28,17 +29,11 @@ fn corpus() -> Vec<Bytes> {
             std::fs::read_dir(of_type).unwrap().map(|entry| entry.unwrap().path()).collect();
         files.retain(|path| path.extension().is_some_and(|extension| extension == "bin"));
         files.sort();
-        let contents = files.iter().map(|file| std::fs::File::open(file).map(read_all).unwrap());
+        let contents = files.iter().map(|file| Bytes::from(std::fs::read(file).unwrap()));
         corpus.extend(contents.filter(|bytes| bytes.len() < 40_000).take(6));
     }
     assert!(corpus.len() > 50);
     corpus
-}
-
-fn read_all(mut file: std::fs::File) -> Bytes {
-    let mut bytes = Vec::new();
-    std::io::Read::read_to_end(&mut file, &mut bytes).unwrap();
-    bytes.into()
 }
 
 fn damage(rng: &mut fastrand::Rng, corpus: &[Bytes]) -> Bytes {

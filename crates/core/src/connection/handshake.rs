@@ -43,6 +43,8 @@ pub(super) struct Handshake {
     /// What the other side sent after its handshake, which is not verified yet.
     early: Vec<Bytes>,
     early_bytes: usize,
+    /// The other side ended the stream, and only the verdict on its message is missing.
+    has_ended: bool,
 }
 
 #[derive(Debug)]
@@ -72,7 +74,18 @@ pub(super) struct Authenticated {
 
 impl Handshake {
     pub(super) fn new(binding: Option<TlsBinding>) -> Self {
-        Self { binding, own_is_sent: false, theirs: Theirs::Awaited, early: Vec::new(), early_bytes: 0 }
+        Self {
+            binding,
+            own_is_sent: false,
+            theirs: Theirs::Awaited,
+            early: Vec::new(),
+            early_bytes: 0,
+            has_ended: false,
+        }
+    }
+
+    pub(super) fn has_ended(&self) -> bool {
+        self.has_ended
     }
 
     /// The result, if both sides are done; it can be taken once.
@@ -119,9 +132,13 @@ impl Peer {
         if let Some(envelope) = self.connections.own.ready.get(&key).cloned() {
             return self.send_handshake(connection, envelope);
         }
+        let all = &self.connections.all;
         let waiting = self.connections.own.signing.entry(key).or_default();
+        let is_first = waiting.is_empty();
+        // a signer may take its time, and streams come and go meanwhile
+        waiting.retain(|it| all.contains_key(it));
         waiting.push(connection);
-        if waiting.len() == 1 {
+        if is_first {
             let payload = self.own_handshake(key);
             let waiting = shared::Waiting::Connection(Waiting::OwnHandshake(key, payload.clone()));
             self.shared.sign(waiting, payload);
@@ -291,6 +308,19 @@ impl Peer {
         if let Some(handshake) = self.connections.handshake(connection) {
             handshake.theirs = theirs;
         }
+    }
+
+    /// Whether a stream that just ended was a probe of ours on which everything was said: the other side ends a probe as soon
+    /// as it is content, which may be before its own message is verified here (spec/02 §5).
+    pub(super) fn awaits_verdict_of_probe(&mut self, connection: ConnectionId) -> bool {
+        let is_probe =
+            self.connections.all.get(&connection).is_some_and(|it| matches!(it.role, Role::Probe(_)));
+        let Some(handshake) = self.connections.handshake(connection).filter(|_| is_probe) else {
+            return false;
+        };
+        let is_said = handshake.own_is_sent && !matches!(handshake.theirs, Theirs::Awaited);
+        handshake.has_ended = is_said;
+        is_said
     }
 
     /// Ends the handshake if both sides are done.

@@ -148,6 +148,14 @@ impl Connections {
         }
     }
 
+    /// Whether a connection is only kept for the verdict on its handshake.
+    fn has_ended(&self, connection: ConnectionId) -> bool {
+        match self.all.get(&connection).map(|it| &it.stage) {
+            Some(Stage::Handshake(handshake)) => handshake.has_ended(),
+            _ => false,
+        }
+    }
+
     fn add(&mut self, connection: ConnectionId, role: Role, stage: Stage) {
         self.handshake_count += 1;
         self.all.insert(connection, Connection { role, stage });
@@ -203,6 +211,9 @@ impl Peer {
     }
 
     pub(crate) fn on_closed(&mut self, connection: ConnectionId) {
+        if self.awaits_verdict_of_probe(connection) {
+            return;
+        }
         let was_open = self.connections.open(connection).map(|open| open.auth.pki_id);
         self.drop_connection(connection);
         if let Some(pki_id) = was_open
@@ -233,10 +244,13 @@ impl Peer {
 
     /// Ends a connection of ours; nobody is told that it was lost.
     fn close(&mut self, connection: ConnectionId, reason: CloseReason) {
-        if self.connections.all.contains_key(&connection) {
-            self.shared.emit(Output::Close { connection, reason });
-            self.drop_connection(connection);
+        if !self.connections.all.contains_key(&connection) {
+            return;
         }
+        if !self.connections.has_ended(connection) {
+            self.shared.emit(Output::Close { connection, reason });
+        }
+        self.drop_connection(connection);
     }
 
     /// Ends a connection whose handshake is refused.

@@ -138,9 +138,11 @@ impl Peer {
         auth: &AuthDatum,
     ) {
         let found = (auth.pki_id, auth.org.clone());
+        if !self.connections.has_ended(connection) {
+            self.shared.emit(Output::Close { connection, reason: CloseReason::ProbeDone });
+        }
         self.connections.remove(connection);
         self.shared.timers.clear(&Timer::Handshake(connection));
-        self.shared.emit(Output::Close { connection, reason: CloseReason::ProbeDone });
         self.on_probed(endpoint, Some(found));
         self.start_delayed_dials();
     }

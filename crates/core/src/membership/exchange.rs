@@ -325,3 +325,26 @@ impl Peer {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::Cluster;
+    use core::time::Duration;
+    use selvedge_proto::envelope::{ContentKind, EnvelopeView};
+
+    /// The organisation of whoever is asked is unknown at the moment in which the request is made, as it is when its
+    /// identity was just dropped.
+    #[test]
+    fn w16_a_peer_of_unknown_organisation_gets_no_secret() {
+        let mut cluster = Cluster::new(1);
+        let (peer, puppet) = (cluster.add("peer", "Org1MSP"), cluster.puppet("puppet", "Org2MSP"));
+        cluster.start(peer);
+        let (pki_id, endpoint) = (cluster.pki_id(puppet), cluster.config_mut(puppet).endpoint.clone());
+        cluster.with_peer(peer, |peer| peer.ask_stranger(pki_id, Some(endpoint)));
+        cluster.run_for(Duration::from_millis(20));
+        let request = cluster.take_envelopes(puppet).remove(0).1;
+        assert_eq!(request.kind(), ContentKind::MemReq);
+        let inside = EnvelopeView::parse(request.elements().next().unwrap().unwrap().envelope).unwrap();
+        assert!(inside.secret().is_none());
+    }
+}

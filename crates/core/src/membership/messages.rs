@@ -124,7 +124,7 @@ mod tests {
     #[test]
     fn a_response_is_encoded_as_fabric_does() {
         let inner = Bytes::from_static(INNER);
-        let both = response(core::slice::from_ref(&inner), &[inner.clone()], 300);
+        let both = response(core::slice::from_ref(&inner), core::slice::from_ref(&inner), 300);
         assert_eq!(inside(both), "08ac0218013a120a070a02010212010312070a020102120103");
         assert_eq!(inside(response(&[], &[], 0)), "18013a00");
     }

@@ -46,6 +46,13 @@ pub(super) fn normal(endpoint: &str) -> String {
     endpoint.replace(['[', ']'], "")
 }
 
+/// Whether two endpoints have the same normal form.
+fn is_same(one: &str, other: &str) -> bool {
+    let bytes =
+        |endpoint: &str| endpoint.bytes().filter(|byte| !matches!(byte, b'[' | b']')).collect::<Vec<_>>();
+    one == other || one.contains('[') != other.contains('[') && bytes(one) == bytes(other)
+}
+
 fn port_of(endpoint: &str) -> Option<(&str, u16)> {
     let (host, port) = endpoint.rsplit_once(':')?;
     Some((host, port.parse().ok()?))
@@ -113,16 +120,13 @@ impl Peer {
         if endpoint.is_empty() {
             return false;
         }
-        let normalised = normal(endpoint);
         let is_local = || {
             let own_port = port_of(&config.endpoint).map(|(_, port)| port);
             port_of(endpoint).is_some_and(|(host, port)| {
                 matches!(host, "127.0.0.1" | "localhost") && own_port == Some(port)
             })
         };
-        normalised == normal(&config.endpoint)
-            || normalised == normal(&config.external_endpoint)
-            || is_local()
+        is_same(endpoint, &config.endpoint) || is_same(endpoint, &config.external_endpoint) || is_local()
     }
 
     /// Whether a member's endpoint is a configured one: then it is never forgotten (spec/04 §6.4).
@@ -139,6 +143,11 @@ impl Peer {
         }
         let endpoint = member.endpoint_to_try();
         (!endpoint.is_empty() && !self.is_own_endpoint(endpoint)).then(|| endpoint.clone())
+    }
+
+    /// Whether a member can be sent to now: over a connection, or by a dial that was not tried in vain just now.
+    pub(crate) fn can_reach(&self, member: &super::Member) -> bool {
+        self.connections.connected(&member.pki_id) || self.endpoint_to_dial(&member.pki_id).is_some()
     }
 
     // ---- turns

@@ -94,7 +94,7 @@ fn run(cluster: &mut Cluster, go: &mut GoPeer, time: Duration) {
     cluster.run_for(end.since(cluster.now()));
 }
 
-/// Both dial within some milliseconds of each other, over links of different speed: all orders of the eight events.
+/// Both dial within some milliseconds of each other: their dials, handshakes and verdicts come in every order.
 #[test]
 fn a_simultaneous_dial_leaves_our_dial_and_loses_nothing() {
     let mut given_up_count = 0;
@@ -106,28 +106,19 @@ fn a_simultaneous_dial_leaves_our_dial_and_loses_nothing() {
             let mut go = GoPeer::new(&mut cluster, "go");
             cluster.set_crypto_delay(peer, ms(crypto_delay));
             cluster.start(peer);
-            let (first, second) = (ms(offset.min(6)), ms(offset.max(6)));
-            // one of them begins at 6 ms, the other somewhere between 0 and 12 ms
-            run(&mut cluster, &mut go, first);
+            // one of them begins at once, the other up to 6 ms later; whoever is connected by then does not dial
             let peer_first = offset > 6;
-            let mut turn = |cluster: &mut Cluster, of_peer: bool| {
-                if of_peer {
-                    send(cluster, peer, go.node, 1);
-                } else {
-                    cluster.puppet_dial(go.node, peer);
-                }
-            };
-            turn(&mut cluster, peer_first);
-            let pause = second.saturating_sub(first);
-            run(&mut cluster, &mut go, pause);
-            let is_connected = cluster.peer(peer).connection_count() > 0;
-            if peer_first && is_connected && go.registered.is_some() {
-                continue;
-            }
+            let pause = ms(if peer_first { offset - 6 } else { 6 - offset });
             if peer_first {
-                cluster.puppet_dial(go.node, peer);
-            } else {
                 send(&mut cluster, peer, go.node, 1);
+            } else {
+                cluster.puppet_dial(go.node, peer);
+            }
+            run(&mut cluster, &mut go, pause);
+            if !peer_first {
+                send(&mut cluster, peer, go.node, 1);
+            } else if go.registered.is_none() {
+                cluster.puppet_dial(go.node, peer);
             }
             run(&mut cluster, &mut go, ms(500));
 

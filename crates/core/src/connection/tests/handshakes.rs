@@ -287,3 +287,26 @@ fn an_expired_identity_is_refused() {
     cluster.run_for(Duration::from_secs(1));
     assert_eq!(cluster.peer(peer).identity_count(), 1);
 }
+
+/// A Go peer ends a probe as soon as it has verified our message, however long we take to verify its own.
+#[test]
+fn a_probe_that_the_other_side_ends_first_succeeds() {
+    for is_genuine in [true, false] {
+        let (mut cluster, peer, puppet) = cluster();
+        cluster.set_crypto_delay(peer, ms(20));
+        let endpoint = cluster.config_mut(puppet).endpoint.clone();
+        cluster.with_peer(peer, |peer| peer.probe(&endpoint));
+        cluster.run_for(ms(30));
+        let stream = cluster.connections_of(puppet)[0];
+        let (identity, hash) = (cluster.identity(puppet), cluster.binding(puppet, stream).own);
+        let genuine = EnvelopeView::parse(messages::conn(&identity, Some(hash), false)).unwrap();
+        let forged = seal(genuine.payload(), b"forged", None);
+        cluster.puppet_send(puppet, stream, if is_genuine { genuine.raw().clone() } else { forged });
+        cluster.puppet_close(puppet, stream);
+        cluster.run_for(ms(100));
+        assert_eq!(cluster.peer(peer).identity_count(), if is_genuine { 2 } else { 1 });
+        assert_eq!(cluster.closes(peer), [], "what has ended is not closed");
+        let forgeries = cluster.rejections(peer);
+        assert_eq!(forgeries.is_empty(), is_genuine, "{forgeries:?}");
+    }
+}
