@@ -7,7 +7,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use selvedge::chain::Chain;
 use selvedge::config::NodeConfig;
 use selvedge::node::{ChannelFolder, create_channel_folder, joined_channels, open_channel_folder};
-use selvedge_ledger::{Access, Options};
+use selvedge_ledger::{Access, Ledger, Options};
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
@@ -65,6 +65,16 @@ pub(crate) struct Place {
 }
 
 impl Place {
+    /// Whether a flag says where the ledger lies.
+    pub(crate) fn is_named(&self) -> bool {
+        self.data.is_some() || self.config.is_some() || self.channel.is_some()
+    }
+
+    /// Opens the ledger for reading, and refuses a folder that a node has open.
+    pub(crate) fn open_ledger(&self) -> Result<Ledger, Failure> {
+        Ok(open(self, Access::ReadOnly)?.1.ledger)
+    }
+
     fn data(&self) -> Result<PathBuf, Failure> {
         match &self.data {
             Some(data) => Ok(data.clone()),
@@ -254,7 +264,7 @@ fn read_block(file: &Path) -> Result<BlockFile, Failure> {
 
 fn export(folder: &Path, from: u64, to: Option<u64>, place: &Place) -> Result<(), Failure> {
     let (_, ChannelFolder { ledger, .. }) = open(place, Access::ReadOnly)?;
-    let end = to.map_or(ledger.height(), |to| to.saturating_add(1).min(ledger.height()));
+    let end = to.map_or(u64::MAX, |to| to.saturating_add(1)).min(ledger.height());
     if from < ledger.first_number() || from >= end {
         return Err(Failure::because(format!(
             "there are blocks {} to {}: nothing to export from {from}",

@@ -1,10 +1,15 @@
 //! The selvedge program.
 
+mod block;
 mod channel;
+mod decode;
 mod devnet;
 mod failure;
 mod ledger;
 mod node;
+mod probe;
+mod show;
+mod trust;
 
 use clap::{Parser, Subcommand};
 use failure::Failure;
@@ -29,6 +34,13 @@ enum Command {
     /// Verify, import and export the ledger of a stopped node
     #[command(subcommand)]
     Ledger(ledger::Command),
+    /// Look at a block
+    #[command(subcommand)]
+    Block(block::Command),
+    /// Show envelopes, gossip messages and blocks as text or JSON
+    Decode(decode::Arguments),
+    /// Dial a gossip endpoint, Go or Selvedge, and tell step by step what is there
+    Probe(probe::Arguments),
     /// Run a small network with its own ordering source on this machine
     Devnet(devnet::Arguments),
 }
@@ -38,6 +50,9 @@ fn main() -> ExitCode {
         Command::Node(command) => node::run(&command),
         Command::Channel(command) => channel::run(&command),
         Command::Ledger(command) => ledger::run(&command),
+        Command::Block(command) => block::run(&command),
+        Command::Decode(arguments) => decode::run(&arguments),
+        Command::Probe(arguments) => probe::run(&arguments),
         Command::Devnet(arguments) => devnet::run(&arguments),
     };
     match outcome {
