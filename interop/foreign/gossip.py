@@ -10,6 +10,7 @@ With --target the same is asked of a peer that runs already, as far as any peer 
 import argparse
 import pathlib
 import signal
+import socket
 import sys
 import tempfile
 import types
@@ -24,6 +25,7 @@ from client.world import World, same
 FIXTURES = pathlib.Path(__file__).resolve().parents[2] / "fixtures"
 # so many blocks are imported; the following ones come by gossip
 IMPORTED, COMING = 31, 50
+ANCHOR_PORTS = (21301, 21401)
 
 
 def cast(crypto, spare_only):
@@ -74,6 +76,16 @@ def against_selvedge(report, program, folder):
         node.kill()
         server.stop()
     return node
+
+
+def require_quiet():
+    """The channel's anchor peers must not be there: the node would talk to them, too."""
+    for port in ANCHOR_PORTS:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                sys.exit(
+                    f"something listens on 127.0.0.1:{port}, an anchor peer of the recorded network: stop it first"
+                )
 
 
 def end(world):
@@ -127,6 +139,7 @@ def main():
     if arguments.target:
         against_another(report, arguments.target, arguments.network, arguments.blocks)
     else:
+        require_quiet()
         with tempfile.TemporaryDirectory(prefix="selvedge-foreign-") as folder:
             node = against_selvedge(report, arguments.program.resolve(), folder)
             if report.failed:

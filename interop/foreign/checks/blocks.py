@@ -6,6 +6,7 @@ from client import messages
 from client.messages import BLOCKS
 from client.stream import PATIENCE
 from client.world import require, same
+from fabric_protos.common import common_pb2
 
 
 def run(world, own, second, foreign, coming):
@@ -85,8 +86,6 @@ def pushed(world, own, second, coming):
 
 def forged(block):
     """A block with one byte of its transactions changed."""
-    from fabric_protos.common import common_pb2
-
     block = common_pb2.Block.FromString(block)
     data = bytearray(block.data.data[0])
     data[len(data) // 2] ^= 1
@@ -111,7 +110,15 @@ def served(world, second):
         message = messages.gossip.GossipMessage.FromString(item.payload)
         same((message.tag, message.channel), (messages.CHAN_AND_ORG, world.channel), "header of the item")
         same(message.data_msg.payload.seq_num, held[-1], "number")
-        same(message.data_msg.payload.data, world.blocks[held[-1]], "block")
+        same(message.data_msg.payload.data, as_ordered(world.blocks[held[-1]]), "block")
+
+
+def as_ordered(stored):
+    """A block as it comes from the orderer and as gossip carries it, without what a Go peer adds when it commits."""
+    block = common_pb2.Block.FromString(stored)
+    for index in (common_pb2.TRANSACTIONS_FILTER, common_pb2.COMMIT_HASH):
+        block.metadata.metadata[index] = b""
+    return block.SerializeToString()
 
 
 def pulled(world, own, coming):
