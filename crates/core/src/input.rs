@@ -117,6 +117,16 @@ pub enum Command {
     ConfigureChannel(ChannelSettings),
     /// Announces that the peer leaves a channel, and stops taking part in it (spec/05 §5.4).
     LeaveChannel(ChannelId),
+    /// Obtains blocks again that are damaged in the ledger; each comes back as [`Output::Mend`](crate::Output::Mend). To be
+    /// given again for a block that could not be mended with what came.
+    ObtainBlocks {
+        /// The channel.
+        channel: ChannelId,
+        /// First block, inclusive.
+        first: u64,
+        /// Last block, inclusive.
+        last: u64,
+    },
 }
 
 /// What the core must know of a channel's configuration.

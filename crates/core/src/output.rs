@@ -94,6 +94,15 @@ pub enum Output {
         /// The marshalled block.
         block: Bytes,
     },
+    /// Put a block back that was damaged in the ledger, if its neighbours there say that it is the one.
+    Mend {
+        /// The channel.
+        channel: ChannelId,
+        /// The block's number.
+        number: u64,
+        /// The marshalled block, not verified.
+        block: Bytes,
+    },
     /// Hold back (`true`) or take up again (`false`) the reading of blocks from the orderer: the buffer in front of the
     /// ledger is full.
     HoldDelivery {

@@ -84,6 +84,9 @@ impl Peer {
             }
             Input::Command(Command::ConfigureChannel(settings)) => self.configure_channel(&settings),
             Input::Command(Command::LeaveChannel(channel)) => self.leave_channel(&channel),
+            Input::Command(Command::ObtainBlocks { channel, first, last }) => {
+                self.obtain_blocks(&channel, first, last);
+            }
         }
         self.run_timers();
     }
@@ -162,6 +165,7 @@ impl Peer {
                 Timer::StateInfoRequest(channel) => self.request_state_info(&channel),
                 Timer::ChannelSweep(channel) => self.sweep_channel(&channel),
                 Timer::BlockPull(channel) => self.advance_block_pull(&channel),
+                Timer::Repair(channel) => self.advance_repair(&channel),
                 Timer::StateTransfer(channel) => self.advance_state_transfer(&channel),
             }
         }

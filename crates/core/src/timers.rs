@@ -31,6 +31,8 @@ pub(crate) enum Timer {
     ChannelSweep(ChannelId),
     /// Channel: next phase of the block pull (spec/05 §10).
     BlockPull(ChannelId),
+    /// Channel: ask for blocks that the ledger lost to damage.
+    Repair(ChannelId),
     /// Channel: state transfer: start, time-outs (spec/06 §2.7).
     StateTransfer(ChannelId),
 }

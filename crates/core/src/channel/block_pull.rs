@@ -11,6 +11,7 @@ use crate::shared::Sender;
 use crate::time::Instant;
 use crate::timers::Timer;
 use bytes::Bytes;
+use core::time::Duration;
 use selvedge_proto::digest;
 use selvedge_proto::envelope::EnvelopeView;
 use selvedge_proto::gossip::{DataDigest, DataRequest, GossipHello};
@@ -31,11 +32,10 @@ pub(crate) struct BlockPull {
 }
 
 impl Channel {
-    /// Whether a member other than this peer is known to have the first block that is missing here.
-    fn lags_behind(&self, counts: impl Fn(&PkiId) -> bool) -> bool {
+    /// Whether a block is missing here that others have, as far as can be told without looking at all of them.
+    fn lags_behind(&self) -> bool {
         let missing = self.buffer.first_missing();
-        self.buffer.highest().is_some_and(|highest| highest > missing)
-            || self.greatest_height(counts) > missing
+        self.known_height > missing || self.buffer.highest().is_some_and(|highest| highest > missing)
     }
 }
 
@@ -93,19 +93,21 @@ impl Peer {
 
     /// Something shows that blocks are missing: they are asked for soon, by state transfer where it is enabled, else by a
     /// round of pulls that begins before its time (W-10), and sooner the less often that was in vain.
-    pub(super) fn look_for_blocks(&mut self, id: &ChannelId) {
+    pub(super) fn look_for_blocks(&mut self, id: &ChannelId, delay: Duration) {
         let now = self.shared.now;
         let config = &self.shared.config;
-        if config.state_transfer_enabled {
-            return self.shared.timers.set_no_later_than(Timer::StateTransfer(id.clone()), now);
-        }
         let Some(channel) = self.channels.get_mut(id) else { return };
-        let membership = &self.membership;
-        if !channel.lags_behind(|pki_id| membership.is_alive(pki_id)) {
+        let lags_behind = channel.lags_behind();
+        if config.state_transfer_enabled {
+            if lags_behind || channel.transfer.is_active() {
+                self.shared.timers.set_no_later_than(Timer::StateTransfer(id.clone()), now + delay);
+            }
             return;
         }
-        let spacing =
-            config.state_gap_patience.saturating_mul(2_u32.saturating_pow(channel.pull.hurried_rounds));
+        if !lags_behind {
+            return;
+        }
+        let spacing = config.state_gap_patience.saturating_mul(2_u32.saturating_pow(channel.pull.hurried_rounds));
         let earliest = channel.pull.last_round_at.map_or(now, |at| at + spacing);
         let at = earliest.max(now + config.state_gap_patience);
         if at < channel.pull.round_at {
@@ -178,14 +180,15 @@ impl Peer {
         }
         let digests = digests.iter().take(config.limits.elements_per_message_max);
         let offered: Vec<u64> = digests.filter_map(|item| digest::block_number(item)).collect();
-        for number in &offered {
-            channel.note_holder(*number, sender.pki_id, config.limits.block_buffer_count_max);
-        }
-        let Channel { buffer, pull, .. } = channel;
+        let Channel { buffer, pull, transfer, .. } = channel;
         let end = buffer.next().saturating_add(config.limits.block_buffer_count_max);
-        let wanted = offered.into_iter().filter(|number| *number < end && !buffer.holds(*number));
+        let is_wanted = |number: &u64| *number < end && !buffer.holds(*number) && !transfer.is_open(*number);
+        let wanted = offered.iter().copied().filter(is_wanted);
         let ids_max = config.limits.elements_per_message_max;
         let ids = pull.initiator.digest(now, sender.pki_id, nonce, wanted, ids_max, config)?;
+        for number in offered {
+            channel.note_holder(number, sender.pki_id, config.limits.block_buffer_count_max);
+        }
         if !ids.is_empty() {
             let ids = ids.into_iter().map(digest::of_block).collect();
             let request = messages::request(PullOf::Blocks(id), nonce, ids);

@@ -10,7 +10,9 @@ use crate::output::{BlockSource, Event, Output};
 use crate::peer::Peer;
 use crate::reject::{Misbehaviour, Reject, Unfitting};
 use crate::shared::{Sender, Waiting as SharedWaiting};
+use crate::time::Instant;
 use bytes::Bytes;
+use core::time::Duration;
 use prost::Message;
 use selvedge_proto::block::{check_header, restore_orderer_form};
 use selvedge_proto::common::Block;
@@ -18,6 +20,9 @@ use selvedge_proto::envelope::{ContentKind, EnvelopeView};
 use selvedge_proto::gossip::DataMessage;
 use selvedge_proto::validate::{self, Malformed};
 use selvedge_proto::{WireError, decode};
+
+/// What several blocks in a row show is looked at once.
+const LOOK_DELAY: Duration = Duration::from_millis(2);
 
 impl Peer {
     /// A block that a peer pushed.
@@ -151,7 +156,7 @@ impl Peer {
             BlockSource::Orderer => self.push_delivered(id, number),
             BlockSource::Pull | BlockSource::Transfer => {}
         }
-        self.look_for_blocks(id);
+        self.look_for_blocks(id, LOOK_DELAY);
     }
 
     /// Pushes a block that the orderer brought, once, also if a pull was faster; a block that was pushed to us has been
@@ -175,13 +180,12 @@ impl Peer {
             return self.refuse_delivered(id, number, Misbehaviour::BlockInvalid.into());
         };
         let Some(channel) = self.channels.get_mut(id) else { return };
-        channel.conduct.strike(now, from);
-        channel.transfer.blame(now, from);
         channel.transfer.lost(number);
+        channel.blame(now, from);
         let again = channel.pull.initiator.failed(now, &number, from, &self.shared.config);
         self.shared.reject(Some(from), kind_of(source.via), Misbehaviour::BlockInvalid);
         self.request_blocks(id, again);
-        self.look_for_blocks(id);
+        self.look_for_blocks(id, LOOK_DELAY);
     }
 
     /// Hands verified blocks to the ledger in order, and holds the orderer back if it is too slow for it.
@@ -211,7 +215,7 @@ impl Peer {
         self.verify_blocks(id, checks);
         self.commit_ready(id);
         self.announce_height(id);
-        self.look_for_blocks(id);
+        self.look_for_blocks(id, LOOK_DELAY);
     }
 
     /// The ledger refused a block: it and what followed is obtained again, preferably from elsewhere.
@@ -222,8 +226,7 @@ impl Peer {
         channel.store.drop_from(number);
         channel.transfer.restart(now);
         if let Some(from) = source.from {
-            channel.conduct.strike(now, from);
-            channel.transfer.blame(now, from);
+            channel.blame(now, from);
         }
         let is_delivered_to = channel.delivered_at.is_some();
         self.shared.reject(source.from, kind_of(source.via), Misbehaviour::BlockInvalid);
@@ -231,11 +234,22 @@ impl Peer {
             self.shared.event(Event::DeliveryRefused { channel: id.clone(), number });
         }
         self.commit_ready(id);
-        self.look_for_blocks(id);
+        self.look_for_blocks(id, LOOK_DELAY);
     }
 }
 
 impl Channel {
+    /// A peer sent a bad block. Who did that too often is not listened to for a while, and what is here of it goes.
+    fn blame(&mut self, now: Instant, peer: PkiId) {
+        self.conduct.strike(now, peer);
+        self.transfer.blame(now, peer);
+        if self.conduct.is_distrusted(now, &peer) {
+            for number in self.buffer.forget_peer(peer) {
+                self.transfer.lost(number);
+            }
+        }
+    }
+
     /// The greatest height that a member announces which `counts`.
     pub(super) fn greatest_height(&self, counts: impl Fn(&PkiId) -> bool) -> u64 {
         let states = self.states.iter().filter(|(origin, state)| !state.left_channel && counts(origin));
@@ -253,7 +267,7 @@ fn kind_of(via: BlockSource) -> ContentKind {
 }
 
 /// The block as its orderers deliver it; shares `data` if that is what it is.
-fn orderer_form(data: &Bytes, number: u64) -> Result<Bytes, Reject> {
+pub(super) fn orderer_form(data: &Bytes, number: u64) -> Result<Bytes, Reject> {
     let mut block: Block = decode(data.clone()).map_err(|error: WireError| Malformed::from(error))?;
     check_header(&block, number).map_err(|_| Misbehaviour::BlockInvalid)?;
     restore_orderer_form(&mut block);

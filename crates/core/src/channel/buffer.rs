@@ -359,6 +359,26 @@ impl Buffer {
         self.check_waiting()
     }
 
+    /// Drops the copies of a peer that were not found good and are not being verified. Returns the numbers of which there is
+    /// no copy left.
+    pub(crate) fn forget_peer(&mut self, peer: PkiId) -> Vec<u64> {
+        let is_of_peer = |copy: &Candidate| copy.source.from == Some(peer);
+        for slot in self.slots.values_mut().filter(|slot| slot.state != State::Verified) {
+            let before = slot.bytes();
+            let verifying = matches!(slot.state, State::Verifying(_)).then(|| slot.copies.pop_front()).flatten();
+            slot.copies.retain(|copy| !is_of_peer(copy));
+            slot.doubtful.retain(|copy| !is_of_peer(copy));
+            if let Some(verifying) = verifying {
+                slot.copies.push_front(verifying);
+            }
+            self.bytes -= before - slot.bytes();
+        }
+        let is_empty = |slot: &Slot| slot.copies.is_empty() && slot.doubtful.is_empty();
+        let lost = self.slots.iter().filter(|(_, slot)| is_empty(slot)).map(|(number, _)| *number).collect();
+        self.slots.retain(|_, slot| !is_empty(slot));
+        lost
+    }
+
     /// Gives a block that the ledger refused another chance.
     pub(crate) fn forget_refused(&mut self) {
         self.refused = None;

@@ -56,6 +56,9 @@ impl Peer {
         sender: &Sender,
         view: &EnvelopeView,
     ) -> Result<(), Reject> {
+        if let Some(taken) = self.take_repair(id, sender, view) {
+            return taken;
+        }
         let now = self.shared.now;
         let own_org = &self.shared.me.org;
         let channel = self.channels.get_mut(id).filter(|channel| channel.is_active(own_org));

@@ -12,6 +12,7 @@ pub(crate) mod macs;
 mod publication;
 mod reception;
 pub(crate) mod relay;
+mod repair;
 mod serve;
 mod state_info;
 mod store;
@@ -68,6 +69,8 @@ pub(crate) struct Channel {
     left: bool,
     own: OwnStateInfo,
     states: StateInfos,
+    /// The greatest height that a member announced, or lately did.
+    known_height: u64,
     snapshot_rate: RateLimit,
     snapshots_requested_at: Option<Instant>,
     buffer: Buffer,
@@ -77,6 +80,7 @@ pub(crate) struct Channel {
     delivered_at: Option<Instant>,
     pull: block_pull::BlockPull,
     transfer: transfer::Transfer,
+    repair: repair::Repair,
     serving: serve::Serving,
 }
 
@@ -90,6 +94,7 @@ impl Channel {
             left: false,
             own: OwnStateInfo::new(incarnation),
             states: StateInfos::default(),
+            known_height: 0,
             snapshot_rate: RateLimit::default(),
             snapshots_requested_at: None,
             buffer: Buffer::new(settings.height),
@@ -98,6 +103,7 @@ impl Channel {
             delivered_at: None,
             pull: block_pull::BlockPull::default(),
             transfer: transfer::Transfer::default(),
+            repair: repair::Repair::default(),
             serving: serve::Serving::default(),
         }
     }
@@ -300,6 +306,7 @@ impl Peer {
         let Some(channel) = self.channels.get_mut(id) else { return };
         let membership = &self.membership;
         channel.states.retain(|origin, _| *origin == me || membership.member(origin).is_some());
+        channel.known_height = channel.greatest_height(|origin| *origin != me && membership.is_alive(origin));
         channel.store.expire(now, 100 * pull_interval);
         channel.buffer.forget_refused();
         channel.conduct.sweep(now);

@@ -163,6 +163,9 @@ impl Peer {
         }
         let envelope = entry.view.raw().clone();
         let height = entry.height;
+        if !entry.left_channel {
+            channel.known_height = channel.known_height.max(height);
+        }
         let old = channel.states.insert(origin, entry);
         if old.is_none_or(|old| old.height != height) {
             self.shared.event(Event::HeightAnnounced { channel: id.clone(), pki_id: origin, height });
@@ -171,7 +174,7 @@ impl Peer {
             let channel = Some(id.clone());
             self.disseminate(Push::StateInfo { channel, envelope, origin, delivered_by: from });
         }
-        self.look_for_blocks(id);
+        self.look_for_blocks(id, Duration::ZERO);
     }
 
     /// Has all StateInfo verified again, under the configuration that is now in force (W-34).

@@ -122,6 +122,11 @@ impl Transfer {
         self.restarts = 0;
     }
 
+    /// Whether something is asked for, or about to be.
+    pub(crate) fn is_active(&self) -> bool {
+        self.behind_since.is_some() || self.open_count() > 0
+    }
+
     /// A block of this size was found good: some notion of how many will fit into the buffer.
     pub(crate) fn note_block(&mut self, bytes: usize) {
         self.block_bytes = (self.block_bytes * 7 + bytes) / 8;
@@ -391,7 +396,8 @@ impl Transfer {
         last
     }
 
-    fn is_open(&self, number: u64) -> bool {
+    /// Whether a block was asked for.
+    pub(crate) fn is_open(&self, number: u64) -> bool {
         let mut open = self.requests.values().filter(|request| !request.is_late);
         open.any(|request| (request.first..=request.last).contains(&number))
     }

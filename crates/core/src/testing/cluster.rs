@@ -524,6 +524,7 @@ impl Cluster {
                 self.answer(node, Input::BlocksRead { ticket, blocks });
             }
             Output::Commit { channel, number, block } => self.commit(node, channel, number, block),
+            Output::Mend { channel, number, block } => self.mend(node, &channel, number, block),
             Output::HoldDelivery { channel, hold } => {
                 self.nodes[node.0].holding.insert(channel, hold);
             }

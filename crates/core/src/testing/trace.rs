@@ -130,6 +130,9 @@ pub(super) fn input(input: &Input, names: &Names) -> String {
             )
         }
         Input::Command(Command::LeaveChannel(channel)) => format!("leave {channel}"),
+        Input::Command(Command::ObtainBlocks { channel, first, last }) => {
+            format!("obtain {channel} #{first}..=#{last}")
+        }
     }
 }
 
@@ -155,6 +158,7 @@ pub(super) fn output(output: &Output, names: &Names) -> String {
             format!("read {ticket:?} {channel} #{first}..=#{last}")
         }
         Output::Commit { channel, number, .. } => format!("commit {channel} #{number}"),
+        Output::Mend { channel, number, .. } => format!("mend {channel} #{number}"),
         Output::HoldDelivery { channel, hold } => {
             format!("{} {channel}", if *hold { "hold" } else { "resume" })
         }

@@ -16,6 +16,7 @@ mod loss;
 mod publication;
 mod push;
 mod relay;
+mod repair;
 mod serving;
 mod snapshots;
 mod state_infos;

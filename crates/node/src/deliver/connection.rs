@@ -57,7 +57,8 @@ impl Responses {
         };
         // tonic 0.14 panics on a damaged grpc-status-details-bin; an orderer must not end the client with it
         let stream = AssertUnwindSafe(opening.into_stream().try_flatten()).catch_unwind();
-        let stream = stream.map(|item| item.unwrap_or_else(|_| Err(Status::internal("a response that cannot be read"))));
+        let stream = stream
+            .map(|item| item.unwrap_or_else(|_| Err(Status::internal("a response that cannot be read"))));
         Self { stream: stream.boxed(), connection }
     }
 

@@ -37,6 +37,8 @@ pub(crate) enum Report {
     Reconfigured { bundle: Arc<ChannelBundle> },
     /// The block does not fit; nothing after it is taken until it comes again.
     Refused { number: u64, reason: ChainError },
+    /// A damaged block is not put back by what was obtained.
+    NotMended { number: u64 },
     /// The disk failed, or the chain holds a configuration that cannot be followed: nothing is written any more.
     Halted { reason: String },
 }
@@ -184,7 +186,8 @@ impl<R: FnMut(Report)> Worker<R> {
                 tracing::info!(target: "ledger", "[{channel}] block {number} was damaged and is mended");
             }
             Err(error) => {
-                tracing::warn!(target: "ledger", "[{channel}] block {number} cannot be mended: {error}");
+                tracing::warn!(target: "ledger", "[{channel}] block {number} is not mended: {error}");
+                (self.report)(Report::NotMended { number });
             }
         }
     }

@@ -58,7 +58,7 @@ pub(super) struct Driver {
     pub(super) overflowed: VecDeque<Input>,
     checked: Results<Checked>,
     reports: mpsc::UnboundedReceiver<(ChannelId, Report)>,
-    report: mpsc::UnboundedSender<(ChannelId, Report)>,
+    pub(super) report: mpsc::UnboundedSender<(ChannelId, Report)>,
     deliveries: mpsc::Receiver<Delivered>,
     deliver: mpsc::Sender<Delivered>,
     started: tokio::time::Instant,
@@ -273,6 +273,7 @@ impl Driver {
                 }
                 self.handle(Input::CommitRefused { channel: channel.clone(), number });
             }
+            Report::NotMended { number } => self.obtain(channel, number, number),
             Report::Halted { reason } => {
                 tracing::error!(target: "ledger", "[{channel}] nothing is written any more, restart the node when mended: {reason}");
                 if let Some(joined) = self.channels.get_mut(channel) {
@@ -282,6 +283,10 @@ impl Driver {
                 let _ = self.events.send(NodeEvent::Halted { channel: channel.clone(), reason });
             }
         }
+    }
+
+    fn obtain(&mut self, channel: &ChannelId, first: u64, last: u64) {
+        self.handle(Input::Command(Command::ObtainBlocks { channel: channel.clone(), first, last }));
     }
 
     fn on_reconfigured(&mut self, channel: &ChannelId, bundle: Arc<ChannelBundle>) {
@@ -314,9 +319,14 @@ impl Driver {
         }
         let settings = joined.settings();
         let height = settings.height;
+        let damage = joined.reader.damage();
         self.channels.insert(channel.clone(), joined);
         self.put_in_force(&channel);
         self.peer.handle(self.now(), Input::Command(Command::ConfigureChannel(settings)));
+        self.obey();
+        for damage in damage {
+            self.obtain(&channel, damage.first, damage.last);
+        }
         if self.settings.org_leader {
             self.start_delivery(&channel, height);
         }

@@ -3,7 +3,7 @@
 use super::NodeEvent;
 use super::checks;
 use super::checks::Checked;
-use super::committer::Order;
+use super::committer::{Order, Report};
 use super::driver::Driver;
 use crate::workers::{Full, Lane};
 use selvedge_core::{ChannelId, CloseReason, ConnectionId, Event, Input, Output, Reject};
@@ -68,6 +68,11 @@ impl Driver {
                     joined.committer.order(Order::Append { number, bytes: block, verified_under });
                 }
             }
+            Output::Mend { channel, number, block } => {
+                if let Some(joined) = self.channels.get(&channel) {
+                    joined.committer.order(Order::Mend { number, bytes: block });
+                }
+            }
             Output::HoldDelivery { channel, hold } => {
                 if let Some(delivery) =
                     self.channels.get(&channel).and_then(|joined| joined.delivery.as_ref())
@@ -97,9 +102,11 @@ impl Driver {
         let Some(joined) = self.channels.get(channel) else { return };
         let (reader, channel) = (joined.reader.clone(), channel.clone());
         let failed = Input::BlocksRead { ticket, blocks: Vec::new() };
+        let report = self.report.clone();
         self.submit(Lane::Bulk, failed, move || {
             let blocks = reader.read_range(first..=last, bytes_max).unwrap_or_else(|error| {
                 tracing::error!(target: "ledger", "[{channel}] blocks {first} to {last}: {error}");
+                let _ = report.send((channel, Report::NotMended { number: first }));
                 Vec::new()
             });
             let blocks = blocks.into_iter().map(|block| (block.number, block.bytes)).collect();

@@ -219,6 +219,22 @@ fn the_first_missing_number_is_behind_what_waits() {
 }
 
 #[test]
+fn what_a_distrusted_peer_left_here_can_be_dropped() {
+    let mut buffer = Buffer::new(5);
+    add(&mut buffer, 5);
+    let doubtful = offer(&mut buffer, 7, "seven");
+    buffer.verdict(7, doubtful.attempt, None);
+    let with_spare = offer(&mut buffer, 8, "eight");
+    buffer.verdict(8, with_spare.attempt, None);
+    buffer.offer(8, copy("8", B), &Limits::default()).unwrap();
+    let verifying = offer(&mut buffer, 9, "nine");
+    assert_eq!(buffer.forget_peer(A), [7]);
+    assert!(buffer.holds(5) && buffer.holds(8) && buffer.holds(9));
+    assert_eq!(buffer.bytes(), "block".len() + "8".len() + "nine".len());
+    assert!(matches!(buffer.verdict(9, verifying.attempt, None), (Verdict::Doubtful, None)));
+}
+
+#[test]
 fn an_orderers_copy_may_wait_behind_a_peers() {
     let mut buffer = Buffer::new(5);
     let bad = offer(&mut buffer, 5, "bad");
