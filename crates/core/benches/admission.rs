@@ -1,6 +1,6 @@
 //! How fast alive messages are admitted, or rather not: of the copies that gossip brings all but the first are known.
 //!
-//! A peer with 1,000 members gets envelopes as a Fabric peer sends them within its organisation, 264 bytes, through
+//! A peer with 1,000 members, all connected, gets envelopes as a Fabric peer sends them within its organisation, 264 bytes, through
 //! `Peer::handle`, and its outputs are drained, as a node does.
 
 use bytes::Bytes;
@@ -44,7 +44,12 @@ impl Bench {
         bench.frame(messages::conn(&crypto::identity("Org1MSP", "sender"), None, false));
         for member in 0..MEMBER_COUNT {
             bench.frame(alive(member, 5, true));
+            let connection = ConnectionId::accepted(2 + member);
+            bench.handle(Input::Accepted { connection, binding: None });
+            let identity = crypto::identity("Org1MSP", &format!("member{member}"));
+            bench.handle(Input::Frame { connection, envelope: messages::conn(&identity, None, false) });
         }
+        assert_eq!(bench.peer.connection_count() as u64, MEMBER_COUNT + 1);
         assert_eq!(bench.peer.members().count() as u64, MEMBER_COUNT);
         bench
     }
