@@ -12,6 +12,8 @@
 //! - `run 5s`: lets time pass, and prints the lines written meanwhile; `skip 5s` prints nothing
 //! - `cut a b`, `heal`, `sever a b` (all connections between them end), `signer a fails|works`, `revoke a`
 //! - `join a mychannel [SEQUENCE] [anchor...]`, `deliver a mychannel 1..5`, `heights mychannel`
+//! - `transfer a...`: these ask for missing blocks by state transfer; `gossip a off`: a pushes no blocks of its orderer
+//! - `fill a mychannel 50`: a's ledger has 50 blocks (before it joins)
 //! - `place a at b`: a listens where b did; `members a`, `connections a`
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
@@ -147,6 +149,23 @@ impl Scene {
                 Ok(self.written())
             }
             ("deliver", [node, channel, numbers]) => self.deliver(node, channel, numbers),
+            ("transfer", nodes) => {
+                for node in self.nodes(nodes)? {
+                    self.cluster.config_mut(node).state_transfer_enabled = true;
+                }
+                Ok(String::new())
+            }
+            ("gossip", [node, "off"]) => {
+                let node = self.node(node)?;
+                self.cluster.config_mut(node).block_gossip_enabled = false;
+                Ok(String::new())
+            }
+            ("fill", [node, channel, height]) => {
+                let height = height.parse().map_err(|_| format!("{height} is no height"))?;
+                let node = self.node(node)?;
+                self.cluster.fill_ledger(node, channel, height);
+                Ok(String::new())
+            }
             ("heights", [channel]) => Ok(self.heights(channel)),
             ("members", [node]) => self.members(node),
             ("connections", [node]) => self.connections(node),

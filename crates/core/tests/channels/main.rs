@@ -3,12 +3,14 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may fail")]
 
+mod alive_push;
 mod back_pressure;
 mod block_pull;
 mod commit_refused;
 mod common;
 mod config_barrier;
 mod disclosure;
+mod flow;
 mod hostile_blocks;
 mod identities;
 mod leaving;
