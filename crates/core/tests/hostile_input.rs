@@ -155,7 +155,10 @@ impl Harness {
                     Input::Committed { channel, height: number + 1 }
                 }
                 Output::Commit { channel, number, .. } => Input::CommitRefused { channel, number },
-                Output::Send { .. } | Output::HoldDelivery { .. } | Output::Event(_) => continue,
+                Output::Event(_)
+                | Output::HoldDelivery { .. }
+                | Output::Mend { .. }
+                | Output::Send { .. } => continue,
             };
             self.owed.push_back(answer);
         }
