@@ -6,7 +6,14 @@ pub mod deliver;
 pub mod devnet;
 mod generated {
     //! Written by `cargo xtask generate`.
-    #![allow(missing_docs, unreachable_pub, unused_qualifications, clippy::all, clippy::pedantic, clippy::use_self)]
+    #![allow(
+        missing_docs,
+        unreachable_pub,
+        unused_qualifications,
+        clippy::all,
+        clippy::pedantic,
+        clippy::use_self
+    )]
     pub(crate) mod orderer;
 }
 pub mod logging;

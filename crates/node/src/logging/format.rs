@@ -6,8 +6,7 @@ use std::fmt::Write as _;
 use time::OffsetDateTime;
 
 /// What peers of 2.5 and 3.1 print by default, without the function name, which is not known here.
-pub(super) const CONSOLE: &str =
-    "%{color}%{time:2006-01-02 15:04:05.000 MST} %{id:04x} %{level:.4s}%{color:reset} [%{module}] -> %{message}";
+pub(super) const CONSOLE: &str = "%{color}%{time:2006-01-02 15:04:05.000 MST} %{id:04x} %{level:.4s}%{color:reset} [%{module}] -> %{message}";
 
 /// How Fabric writes times where a format does not say.
 const TIME: &str = "2006-01-02T15:04:05.999Z07:00";
