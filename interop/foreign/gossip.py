@@ -17,7 +17,8 @@ import types
 
 from checks import blocks, channel, dialled, handshake, hostile, membership
 from client.identity import Identity
-from client.node import Node, free_addresses
+from client.isolation import isolate
+from client.node import Node, free_addresses, split
 from client.report import Report
 from client.server import Server
 from client.world import World, same
@@ -25,48 +26,49 @@ from client.world import World, same
 FIXTURES = pathlib.Path(__file__).resolve().parents[2] / "fixtures"
 # so many blocks are imported; the following ones come by gossip
 IMPORTED, COMING = 31, 50
-ANCHOR_PORTS = (21301, 21401)
+# the anchor peers of the recorded channel: nobody is at the first, and we are at the second
+ANCHORS = ("127.0.0.1:21301", "127.0.0.1:21401")
 
 
 def cast(crypto, spare_only):
     """Who takes part. With `spare_only` nobody that a running network of five peers needs, but one."""
+    folder = lambda org: crypto / f"crypto/peerOrganizations/org{org}.example.com"
     peer = lambda org, number: Identity(
-        f"Org{org}MSP",
-        crypto / f"crypto/peerOrganizations/org{org}.example.com/peers/peer{number}.org{org}.example.com",
+        f"Org{org}MSP", folder(org) / f"peers/peer{number}.org{org}.example.com"
     )
-    user = lambda org, name: Identity(
-        f"Org{org}MSP",
-        crypto / f"crypto/peerOrganizations/org{org}.example.com/users/{name}@org{org}.example.com",
-    )
+    user = lambda org, name: Identity(f"Org{org}MSP", folder(org) / f"users/{name}@org{org}.example.com")
     outsider = crypto / "crypto-outsider/peerOrganizations/org3.example.com/peers/peer0.org3.example.com"
     return types.SimpleNamespace(
+        node=peer(1, 0),
+        # members
         own=peer(1, 2),
         second=user(1, "User1") if spare_only else peer(1, 1),
-        foreign=user(2, "User1") if spare_only else peer(2, 1),
+        foreign=user(2, "User1") if spare_only else peer(2, 0),
+        # those who come and go
+        visitor=user(2, "User1") if spare_only else peer(2, 1),
         hidden=user(2, "Admin"),
         attacker=user(1, "Admin"),
         outsider=Identity("Org3MSP", outsider),
-        node=peer(1, 0),
     )
 
 
 def against_selvedge(report, program, folder):
     """Everything, against a node of our own."""
     people = cast(FIXTURES / "network", spare_only=False)
-    read = lambda number: (FIXTURES / f"blocks/orderer/{number:03}.block").read_bytes()
-    present = {number: read(number) for number in range(IMPORTED)}
-    coming = {number: read(number) for number in range(IMPORTED, COMING)}
-    server = Server(people.second, people.own.tls_root)
-    member = FIXTURES / "network/crypto/peerOrganizations/org1.example.com/peers/peer0.org1.example.com"
-    node = Node(program, folder, member, server.address)
+    file = lambda number: FIXTURES / f"blocks/orderer/{number:03}.block"
+    present = {number: file(number).read_bytes() for number in range(IMPORTED)}
+    coming = {number: file(number).read_bytes() for number in range(IMPORTED, COMING)}
+    bootstrap = Server(people.second, people.own.tls_root)
+    anchor = Server(people.foreign, people.own.tls_root, ANCHORS[1])
+    node = Node(program, folder, people.node, bootstrap.address)
     world = World(report, node.address, people.node, people, present, node)
     try:
-        node.import_blocks([FIXTURES / f"blocks/orderer/{number:03}.block" for number in present])
+        node.import_blocks(file(number) for number in present)
         node.start()
-        second = dialled.run(world, server)
-        own_endpoint, foreign_endpoint = free_addresses(2)
+        second = dialled.run(world, bootstrap, "a bootstrap peer", same_org=True)
+        foreign = dialled.run(world, anchor, "an anchor peer of another organisation", same_org=False)
         handshake.run(world)
-        own, foreign = world.join(people.own, own_endpoint), world.join(people.foreign, foreign_endpoint)
+        own = world.join(people.own, *free_addresses(1))
         membership.run(world, own, second, foreign)
         channel.run(world, own, second, foreign)
         blocks.run(world, own, second, foreign, coming)
@@ -74,17 +76,18 @@ def against_selvedge(report, program, folder):
         end(world)
     finally:
         node.kill()
-        server.stop()
+        bootstrap.stop()
+        anchor.stop()
     return node
 
 
 def require_quiet():
     """The channel's anchor peers must not be there: the node would talk to them, too."""
-    for port in ANCHOR_PORTS:
+    for address in ANCHORS:
         with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
+            if probe.connect_ex(split(address)) == 0:
                 sys.exit(
-                    f"something listens on 127.0.0.1:{port}, an anchor peer of the recorded network: stop it first"
+                    f"something listens on {address}, an anchor peer of the recorded network: stop it first"
                 )
 
 
@@ -139,7 +142,8 @@ def main():
     if arguments.target:
         against_another(report, arguments.target, arguments.network, arguments.blocks)
     else:
-        require_quiet()
+        if not isolate():
+            require_quiet()
         with tempfile.TemporaryDirectory(prefix="selvedge-foreign-") as folder:
             node = against_selvedge(report, arguments.program.resolve(), folder)
             if report.failed:

@@ -41,7 +41,7 @@ def run(world):
         request = lambda first: messages.unsigned(messages.state_request(world.channel, 1, first, first + 10))
         greedy.send(*(request(first % (len(world.blocks) - 11)) for first in range(500)))
         for _ in range(20):
-            world.still_serves(world.cast.foreign)
+            world.still_serves(world.cast.visitor)
         greedy.close()
 
 

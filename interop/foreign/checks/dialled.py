@@ -1,4 +1,4 @@
-"""What a node does that finds this client among its bootstrap peers (spec/02 §4.2, §5; spec/04 §7)."""
+"""What a node does that finds this client among its bootstrap or anchor peers (spec/02 §4.2, §5; spec/04 §7)."""
 
 from client import messages
 from client.identity import verify, verify_envelope
@@ -6,10 +6,10 @@ from client.stream import PATIENCE
 from client.world import Participant, require, same
 
 
-def run(world, server):
+def run(world, server, title, same_org):
     """Lets the node dial; gives the participant that it dialled."""
     report, node = world.report, world.expected
-    report.section("dialled by the node")
+    report.section(f"dialled by the node: {title}")
     with report.check("the node looks who is there with a deep probe"):
         probe = server.accept(PATIENCE)
         greeting(probe, node, is_probe=True)
@@ -22,7 +22,7 @@ def run(world, server):
         stream = server.accept(PATIENCE)
         greeting(stream, node, is_probe=False)
     peer = Participant(world, server.identity, stream, server.address)
-    with report.check("and asks for members, with itself and its internal endpoint as self information"):
+    with report.check("and asks for members, with itself as self information"):
         asked = peer.expect("mem_req")
         same((asked.message.tag, asked.message.channel), (messages.EMPTY, b""), "header")
         require(asked.message.nonce, "the request has no nonce")
@@ -32,9 +32,11 @@ def run(world, server):
         alive = messages.gossip.GossipMessage.FromString(own.payload).alive_msg
         same((alive.membership.pki_id, alive.membership.endpoint), (node.pki_id, world.address), "member")
         same(alive.identity, node.serialized, "identity")
+    with report.check(f"{'including' if same_org else 'without'} its internal endpoint"):
+        same(own.HasField("secret_envelope"), same_org, "whether there is a secret")
         secret = messages.gossip.Secret.FromString(own.secret_envelope.payload)
-        same(secret.internalEndpoint, world.address, "internal endpoint")
-        peer.send(messages.membership_response(asked.message.nonce, [peer.alive()]))
+        same(secret.internalEndpoint, world.address if same_org else "", "internal endpoint")
+    peer.send(messages.membership_response(asked.message.nonce, [peer.alive(secret=same_org)]))
     return peer
 
 

@@ -33,7 +33,7 @@ def tls(world):
         with world.dial(member) as connection:
             same(connection.ping(), b"", "answer")
     with check("Ping needs no gossip identity: members of other organisations get their answer"):
-        with world.dial(world.cast.foreign) as connection:
+        with world.dial(world.cast.visitor) as connection:
             same(connection.ping(), b"", "answer")
 
 
@@ -68,7 +68,7 @@ def greeting(world):
         with world.joined(member) as participant:
             participant.fence()
     with check("after the handshake of a peer of another organisation the stream serves"):
-        with world.joined(world.cast.foreign) as participant:
+        with world.joined(world.cast.visitor) as participant:
             participant.fence()
     with check("a stream without Ping before it, twenty times"):
         for _ in range(20):
@@ -84,7 +84,7 @@ def greeting(world):
 
 def binding(world):
     """Handshakes that must be refused."""
-    member, other = world.cast.own, world.cast.foreign
+    member, other = world.cast.own, world.cast.visitor
     conn = messages.establish
     outsider = world.cast.outsider
     refused = [

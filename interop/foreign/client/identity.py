@@ -54,7 +54,7 @@ class Identity:
 
     def __init__(self, msp_id, folder):
         folder = pathlib.Path(folder)
-        self.msp_id = msp_id
+        self.msp_id, self.folder = msp_id, folder
         self.name = folder.name
         pem = only(folder / "msp/signcerts", "*.pem").read_bytes()
         self.serialized = identities_pb2.SerializedIdentity(mspid=msp_id, id_bytes=pem).SerializeToString()

@@ -67,7 +67,7 @@ class Node:
                 name=member.name,
                 address=self.address,
                 operations=self.operations,
-                member=member,
+                member=member.folder,
                 data=self.data,
                 bootstrap=bootstrap,
             )
@@ -106,7 +106,8 @@ class Node:
 
     def get(self, path):
         """A page of the operations server."""
-        with urllib.request.urlopen(f"http://{self.operations}{path}", timeout=PATIENCE) as answer:
+        direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with direct.open(f"http://{self.operations}{path}", timeout=PATIENCE) as answer:
             return answer.read().decode()
 
     def metrics(self):

@@ -2,18 +2,19 @@
 
 import concurrent.futures
 import queue
+import threading
 
 import grpc
 
 from . import messages
 from .identity import certificate_hash
-from .stream import OPTIONS, AcceptedStream
+from .stream import OPTIONS, AcceptedStream, marshalled
 
 
 class Server:
     """Serves `gossip.Gossip` over mutual TLS; every stream that is opened ends up in `streams`."""
 
-    def __init__(self, identity, roots):
+    def __init__(self, identity, roots, address="127.0.0.1:0"):
         self.identity = identity
         self.pings = queue.Queue()
         self.streams = queue.Queue()
@@ -23,18 +24,15 @@ class Server:
         credentials = grpc.ssl_server_credentials(
             [(identity.tls_key, identity.tls_certificate)], roots, require_client_auth=True
         )
-        self.port = self.server.add_secure_port("127.0.0.1:0", credentials)
-        self.address = f"127.0.0.1:{self.port}"
+        port = self.server.add_secure_port(address, credentials)
+        self.address = f"127.0.0.1:{port}"
         self.server.start()
 
     def _handlers(self):
         methods = {
             "Ping": grpc.unary_unary_rpc_method_handler(self._ping),
             "GossipStream": grpc.stream_stream_rpc_method_handler(
-                self._stream,
-                response_serializer=lambda item: (
-                    item if isinstance(item, bytes) else item.SerializeToString()
-                ),
+                self._stream, response_serializer=marshalled
             ),
         }
         return grpc.method_handlers_generic_handler("gossip.Gossip", methods)
@@ -44,8 +42,6 @@ class Server:
         return b""
 
     def _stream(self, requests, context):
-        import threading
-
         stream = AcceptedStream(context)
         # both sides send their handshake without waiting
         stream.send(self.identity.seal(messages.establish(self.identity)))

@@ -18,6 +18,7 @@ OPTIONS = (
     # connections must not be shared between streams
     ("grpc.use_local_subchannel_pool", 1),
     ("grpc.enable_retries", 0),
+    ("grpc.enable_http_proxy", 0),
 )
 
 
