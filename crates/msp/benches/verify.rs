@@ -72,7 +72,7 @@ fn messages(c: &mut Criterion) {
     group.bench_function("check a known identity", |b| {
         b.iter(|| verifier.check_identity(black_box(foreign.identity())));
     });
-    group.bench_function("check a new identity", |b| {
+    group.bench_function("judge an identity after a new configuration", |b| {
         b.iter(|| {
             verifier.set_channel("mychannel", Arc::clone(&bundle));
             verifier.check_identity(black_box(own.identity()))

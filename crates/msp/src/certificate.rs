@@ -118,8 +118,9 @@ impl fmt::Debug for Certificate {
 
 impl Certificate {
     /// Parses one certificate. What Go's parser refuses is refused here, too, among it trailing data, duplicate
-    /// extensions, negative serial numbers (spec/03 §8.1). Beyond that, the outermost structure must be canonical DER,
-    /// so that nobody without the issuer's key can make a variant of a certificate except by its signature.
+    /// extensions, negative serial numbers (spec/03 §8.1); malformed extensions on which nothing depends are overlooked.
+    /// Beyond that, the outermost structure must be canonical DER, so that nobody without the issuer's key can make a
+    /// variant of a certificate except by its signature.
     ///
     /// # Errors
     ///
@@ -133,8 +134,8 @@ impl Certificate {
             return Err(CertificateError::Malformed("unknown version".to_owned()));
         }
         let issuer = parsed.issuer();
-        name::check(issuer)?;
-        let Subject { units, common_name } = name::subject(parsed.subject())?;
+        name::read(issuer.as_raw())?;
+        let Subject { units, common_name } = name::read(parsed.subject().as_raw())?;
         let signature_algorithm = signature_algorithm(&parsed.signature_algorithm);
         Ok(Self {
             version: parsed.version().0 + 1,

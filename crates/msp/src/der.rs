@@ -27,11 +27,14 @@ pub enum DerError {
 
 pub(crate) const INTEGER: u8 = 0x02;
 pub(crate) const BIT_STRING: u8 = 0x03;
+pub(crate) const OBJECT_IDENTIFIER: u8 = 0x06;
 pub(crate) const SEQUENCE: u8 = 0x30;
+pub(crate) const SET: u8 = 0x31;
 
-/// One element: its contents, and these with tag and length.
+/// One element: its tag, its contents, and both together with the length.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Element<'a> {
+    pub(crate) tag: u8,
     pub(crate) contents: &'a [u8],
     pub(crate) raw: &'a [u8],
 }
@@ -78,7 +81,7 @@ impl<'a> Reader<'a> {
         let (contents, rest) = after.split_at_checked(length).ok_or(DerError::Truncated)?;
         let raw = input.get(..input.len() - rest.len()).ok_or(DerError::Truncated)?;
         self.rest = rest;
-        Ok(Element { contents, raw })
+        Ok(Element { tag: *tag, contents, raw })
     }
 
     pub(crate) fn expect(&mut self, tag: u8) -> Result<Element<'a>, DerError> {

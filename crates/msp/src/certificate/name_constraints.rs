@@ -35,7 +35,8 @@ impl AlternativeNames {
             match name {
                 GeneralName::DNSName(dns) => all.dns.push((*dns).to_owned()),
                 GeneralName::RFC822Name(email) => all.emails.push((*email).to_owned()),
-                GeneralName::URI(uri) => all.uris.push((*uri).to_owned()),
+                GeneralName::URI(uri) if is_readable_uri(uri) => all.uris.push((*uri).to_owned()),
+                GeneralName::URI(_) => return Err(()),
                 GeneralName::IPAddress(address) if matches!(address.len(), 4 | 16) => {
                     all.addresses.push(address.to_vec());
                 }
@@ -75,7 +76,7 @@ impl NameConstraints {
     /// Checks the names of a certificate below the authority.
     pub(crate) fn check(&self, names: &AlternativeNames) -> Result<(), NameError> {
         for dns in &names.dns {
-            self.check_name(dns, !dns.ends_with('.'), |tree| {
+            self.check_name(dns, is_domain(dns), |tree| {
                 (&tree.dns, |constraint| in_domain(constraint, dns))
             })?;
             // a wildcard reaches whatever an excluded subtree directly below its own domain names
@@ -92,8 +93,7 @@ impl NameConstraints {
             }
         }
         for email in &names.emails {
-            let parts =
-                email.rsplit_once('@').filter(|(local, domain)| !local.is_empty() && !domain.is_empty());
+            let parts = mailbox(email);
             self.check_name(email, parts.is_some(), |tree| {
                 (&tree.emails, |constraint| parts.is_some_and(|parts| email_matches(constraint, parts)))
             })?;
@@ -143,9 +143,14 @@ impl Subtrees {
         let mut known = true;
         for subtree in subtrees {
             match &subtree.base {
-                GeneralName::DNSName(dns) => all.dns.push((*dns).to_owned()),
-                GeneralName::RFC822Name(email) => all.emails.push((*email).to_owned()),
-                GeneralName::URI(uri) => all.uris.push((*uri).to_owned()),
+                GeneralName::DNSName(dns) if is_constraint(dns) => all.dns.push((*dns).to_owned()),
+                GeneralName::RFC822Name(email)
+                    if mailbox(email).is_some() || !email.contains('@') && is_constraint(email) =>
+                {
+                    all.emails.push((*email).to_owned());
+                }
+                GeneralName::URI(uri) if is_constraint(uri) => all.uris.push((*uri).to_owned()),
+                GeneralName::DNSName(_) | GeneralName::RFC822Name(_) | GeneralName::URI(_) => return Err(()),
                 GeneralName::IPAddress(network) if matches!(network.len(), 8 | 32) => {
                     let (address, mask) = network.split_at(network.len() / 2);
                     all.networks.push((address.to_vec(), mask.to_vec()));
@@ -165,6 +170,31 @@ impl Subtrees {
     }
 }
 
+/// Whether a name consists of labels of visible characters. An empty one is accepted, as in Go.
+fn is_domain(name: &str) -> bool {
+    name.is_empty()
+        || name.split('.').all(|label| !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_graphic()))
+}
+
+/// The local part and the domain of an address.
+fn mailbox(email: &str) -> Option<(&str, &str)> {
+    email
+        .rsplit_once('@')
+        .filter(|(local, domain)| !local.is_empty() && !domain.is_empty() && is_domain(domain))
+}
+
+/// Whether a name may stand in a constraint: a domain, perhaps with a dot in front.
+fn is_constraint(name: &str) -> bool {
+    is_domain(name.strip_prefix('.').filter(|rest| !rest.is_empty()).unwrap_or(name))
+}
+
+/// Whether the host of a URI, if it has one, is a domain; Go refuses a certificate with another one.
+fn is_readable_uri(uri: &str) -> bool {
+    let Some((_, rest)) = uri.split_once("//") else { return true };
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    is_domain(authority.rsplit('@').next().unwrap_or_default())
+}
+
 /// Whether `name` is the domain `constraint` or below it; with a leading dot only below it. An empty constraint holds
 /// everything.
 fn in_domain(constraint: &str, name: &str) -> bool {
@@ -178,7 +208,7 @@ fn in_domain(constraint: &str, name: &str) -> bool {
 }
 
 fn email_matches(constraint: &str, (local, domain): (&str, &str)) -> bool {
-    match constraint.rsplit_once('@') {
+    match mailbox(constraint) {
         Some((wanted, host)) => wanted == local && host.eq_ignore_ascii_case(domain),
         None => in_domain(constraint, domain),
     }
@@ -262,7 +292,9 @@ mod tests {
         assert!(rules.check(&emails("boss@EXAMPLE.com")).is_ok());
         assert!(rules.check(&emails("Boss@example.com")).is_err());
         assert!(rules.check(&emails("any@org1.example.com")).is_ok());
-        assert!(matches!(rules.check(&emails("none")), Err(NameError::Unreadable(_))));
+        for bad in ["none", "@example.com", "u@", "u@.example.com"] {
+            assert!(matches!(rules.check(&emails(bad)), Err(NameError::Unreadable(_))), "{bad}");
+        }
         let uris = |uri: &str| AlternativeNames { uris: text(&[uri]), ..Default::default() };
         assert!(rules.check(&uris("https://u@a.example.com:8080/x")).is_ok());
         assert!(rules.check(&uris("https://example.com/")).is_err());
@@ -284,5 +316,19 @@ mod tests {
         for no in ["", "Admin User", "a..b", "a.*", "-a", "ä.b"] {
             assert!(!looks_like_host_name(no), "{no}");
         }
+    }
+
+    #[test]
+    fn names_that_are_no_domains() {
+        for yes in ["https://a.example.com:8080/x", "https://u@a/", "urn:x", "https:///", "mailto:x"] {
+            assert!(is_readable_uri(yes), "{yes}");
+        }
+        for no in ["https://.example.com/x", "https://a..b/", "https://a./"] {
+            assert!(!is_readable_uri(no), "{no}");
+        }
+        assert!(is_constraint(".example.com") && is_constraint("") && is_constraint("a"));
+        assert!(
+            !is_constraint(".") && !is_constraint("..a") && !is_constraint("a.") && !is_constraint("a b")
+        );
     }
 }

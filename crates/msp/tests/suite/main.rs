@@ -13,6 +13,7 @@ mod recorded_blocks;
 mod recorded_envelopes;
 mod recorded_handshakes;
 mod recorded_identities;
+mod recorded_verdicts;
 mod revocation;
 mod setup;
 mod support;
