@@ -107,7 +107,8 @@ impl Peer {
         if !lags_behind {
             return;
         }
-        let spacing = config.state_gap_patience.saturating_mul(2_u32.saturating_pow(channel.pull.hurried_rounds));
+        let spacing =
+            config.state_gap_patience.saturating_mul(2_u32.saturating_pow(channel.pull.hurried_rounds));
         let earliest = channel.pull.last_round_at.map_or(now, |at| at + spacing);
         let at = earliest.max(now + config.state_gap_patience);
         if at < channel.pull.round_at {

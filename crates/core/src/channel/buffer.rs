@@ -365,7 +365,8 @@ impl Buffer {
         let is_of_peer = |copy: &Candidate| copy.source.from == Some(peer);
         for slot in self.slots.values_mut().filter(|slot| slot.state != State::Verified) {
             let before = slot.bytes();
-            let verifying = matches!(slot.state, State::Verifying(_)).then(|| slot.copies.pop_front()).flatten();
+            let verifying =
+                matches!(slot.state, State::Verifying(_)).then(|| slot.copies.pop_front()).flatten();
             slot.copies.retain(|copy| !is_of_peer(copy));
             slot.doubtful.retain(|copy| !is_of_peer(copy));
             if let Some(verifying) = verifying {
