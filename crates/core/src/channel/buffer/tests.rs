@@ -284,3 +284,103 @@ fn a_doubtful_copy_does_not_stand_in_the_way_of_a_good_one() {
     assert_eq!(ready(&mut buffer), [5, 6]);
     assert_eq!(buffer.bytes(), 0);
 }
+
+/// A buffer, a verifier and a ledger that do what they should in any order.
+struct Scene {
+    buffer: Buffer,
+    rng: fastrand::Rng,
+    limits: Limits,
+    checks: Vec<Check>,
+    ledger: u64,
+    ordered: u64,
+    config_every: u64,
+}
+
+impl Scene {
+    fn new(seed: u64) -> Self {
+        let mut rng = fastrand::Rng::with_seed(seed);
+        let limits = Limits {
+            block_buffer_count_max: rng.u64(1..40),
+            block_buffer_bytes_max: rng.usize(1..400),
+            commits_in_flight_max: rng.usize(1..6),
+            ..Limits::default()
+        };
+        let config_every = rng.u64(3..20);
+        Self { buffer: Buffer::new(1), rng, limits, checks: Vec::new(), ledger: 1, ordered: 1, config_every }
+    }
+
+    /// Good blocks name their number and the configuration they were made under.
+    fn good(&self, number: u64) -> Bytes {
+        Bytes::from(format!("{number} under {}", (number - 1) / self.config_every))
+    }
+
+    fn offer(&mut self, number: u64, good: bool) {
+        let junk = Bytes::from(format!("{number} junk {}", self.rng.u8(..3)));
+        let block = if good { self.good(number) } else { junk };
+        let from = Some(PkiId::new([self.rng.u8(..6); 32]));
+        let candidate = Candidate { block, source: Source { via: BlockSource::Push, from } };
+        self.checks.extend(self.buffer.offer(number, candidate, &self.limits).ok().flatten());
+    }
+
+    /// Answers a check by the configuration that the ledger has.
+    fn verify_one(&mut self) {
+        if self.checks.is_empty() {
+            return;
+        }
+        let check = self.checks.swap_remove(self.rng.usize(..self.checks.len()));
+        let in_force = (self.ledger - 1) / self.config_every;
+        let is_good =
+            check.block == self.good(check.number) && (check.number - 1) / self.config_every == in_force;
+        let is_config = check.number % self.config_every == 0;
+        let (_, next) = self.buffer.verdict(check.number, check.attempt, is_good.then_some(is_config));
+        self.checks.extend(next);
+    }
+
+    fn commit(&mut self) {
+        for (number, block) in self.buffer.ready(&self.limits) {
+            assert_eq!(number, self.ordered);
+            assert_eq!(block, self.good(number));
+            self.ordered += 1;
+        }
+        if self.ledger < self.ordered {
+            self.ledger = self.rng.u64(self.ledger + 1..=self.ordered);
+            let checks = self.buffer.committed(self.ledger);
+            self.checks.extend(checks);
+        }
+    }
+
+    fn check_accounts(&self) {
+        assert_eq!(self.buffer.bytes, self.buffer.slots.values().map(Slot::bytes).sum::<usize>());
+        let next = self.buffer.next();
+        assert!(
+            self.buffer
+                .slots
+                .keys()
+                .all(|number| (next..next + self.limits.block_buffer_count_max).contains(number))
+        );
+        assert!(self.buffer.committing.len() <= self.limits.commits_in_flight_max);
+    }
+}
+
+#[test]
+fn whatever_comes_the_right_blocks_are_committed_in_order() {
+    for seed in 0..300 {
+        let mut scene = Scene::new(seed);
+        let target = 60;
+        let mut rounds = 0;
+        while scene.ledger < target {
+            let number = scene.rng.u64(scene.ledger..(scene.ledger + 30).min(target));
+            let is_good = scene.rng.u32(..3) > 0;
+            scene.offer(number, is_good);
+            for _ in 0..scene.rng.u32(..3) {
+                scene.verify_one();
+            }
+            if scene.rng.bool() {
+                scene.commit();
+            }
+            scene.check_accounts();
+            rounds += 1;
+            assert!(rounds < 50_000, "seed {seed} is stuck at {}", scene.ledger);
+        }
+    }
+}

@@ -308,3 +308,82 @@ fn what_a_forgotten_peer_owes_is_asked_of_others() {
     let orders = asking.plan(1, &[peer(B, 16)]);
     assert_eq!((orders[0].peer, orders[0].first, orders[0].last), (B, 5, 15));
 }
+
+/// How a simulated peer answers.
+#[derive(Clone, Copy)]
+enum Manner {
+    Honest,
+    Silent,
+    /// Answers with nothing, or with blocks that are not there.
+    Empty,
+    Short,
+    /// Does not have the blocks below this.
+    Pruned(u64),
+    /// Answers when its time is over.
+    Late,
+}
+
+#[test]
+fn with_one_honest_peer_among_any_others_everything_comes() {
+    for seed in 0..100 {
+        let mut asking = Asking::from(1);
+        asking.rng = fastrand::Rng::with_seed(seed);
+        let target = 400;
+        let mut manners = vec![(PkiId::new([0; 32]), Manner::Honest, target)];
+        for index in 1..asking.rng.u8(1..8) {
+            let manner = match asking.rng.u32(..5) {
+                0 => Manner::Silent,
+                1 => Manner::Empty,
+                2 => Manner::Short,
+                3 => Manner::Pruned(asking.rng.u64(1..target)),
+                _ => Manner::Late,
+            };
+            let height = if asking.rng.bool() { target } else { asking.rng.u64(1..=u64::MAX) };
+            manners.push((PkiId::new([index; 32]), manner, height));
+        }
+        let peers: Vec<Candidate> =
+            manners.iter().map(|(pki_id, _, height)| peer(*pki_id, *height)).collect();
+        let mut now = 0;
+        let mut answers: Vec<(u64, Order, RangeInclusive<u64>)> = Vec::new();
+        while asking.buffer.first_missing() < target {
+            for order in asking.plan(now, &peers) {
+                let manner = manners.iter().find(|(pki_id, ..)| *pki_id == order.peer).unwrap().1;
+                let last = order.last.min(target - 1);
+                let (after, range) = match manner {
+                    Manner::Silent => continue,
+                    Manner::Honest => (5, order.first..=last),
+                    Manner::Empty => (5, none()),
+                    Manner::Short => (20, order.first..=(order.first + 2).min(last)),
+                    Manner::Pruned(floor) => (5, order.first.max(floor)..=last),
+                    Manner::Late => (4000, order.first..=last),
+                };
+                answers.push((now + after, order, range));
+            }
+            answers.sort_by_key(|(at, ..)| core::cmp::Reverse(*at));
+            let wake =
+                asking.transfer.deadline(at(now), asking.patience, &asking.config).as_nanos() / 1_000_000;
+            match answers.pop_if(|(at, ..)| *at <= wake) {
+                Some((at, order, range)) => {
+                    now = now.max(at);
+                    asking.answer_if_asked(now, &order, range);
+                }
+                None => now = wake.max(now + 1),
+            }
+            assert!(now < 30_000, "seed {seed} is at {} after 30 s", asking.buffer.first_missing());
+        }
+    }
+}
+
+impl Asking {
+    /// As [`answer`](Self::answer), for an answer that may come when nobody waits for it any more, with blocks that are here.
+    fn answer_if_asked(&mut self, millis: u64, order: &Order, numbers: RangeInclusive<u64>) {
+        let Ok(range) = self.transfer.answered(at(millis), order.peer, order.nonce) else { return };
+        let new: Vec<u64> = numbers.clone().filter(|number| !self.buffer.holds(*number)).collect();
+        new.iter().for_each(|number| self.put(*number));
+        let outcome =
+            Outcome { range, lowest: numbers.into_iter().next(), useful_count: new.len(), is_bad: false };
+        self.transfer.settle(at(millis), order.peer, &outcome, &self.buffer, &self.config);
+        self.buffer.ready(&self.config.limits);
+        self.buffer.committed(self.buffer.next());
+    }
+}
