@@ -9,6 +9,7 @@ mod committer;
 mod driver;
 mod measuring;
 mod orders;
+mod refusal;
 mod service;
 mod settings;
 mod status;

@@ -5,10 +5,11 @@ use super::checks;
 use super::checks::Checked;
 use super::committer::{Order, Report};
 use super::driver::Driver;
+use super::refusal::status_of;
 use crate::workers::{Full, Lane};
 use selvedge_core::{ChannelId, CloseReason, ConnectionId, Event, Input, Output, Reject};
+use selvedge_proto::envelope::ContentKind;
 use std::sync::Arc;
-use tonic::Status;
 
 impl Driver {
     /// Does one thing the core ordered, or starts it.
@@ -119,7 +120,15 @@ impl Driver {
             dial.cancel();
         }
         if let Some(connection) = self.connections.remove(&id) {
-            connection.close(status_of(reason));
+            let remote = connection.remote_address();
+            let status = status_of(reason, remote);
+            if matches!(reason, CloseReason::Handshake(_) | CloseReason::HandshakeTimeout) {
+                let text = status.message();
+                if let Some(again) = self.refusals.admit(&format!("{} {text}", remote.ip())) {
+                    tracing::warn!(target: "gossip.comm", "handshake with {remote} refused: {text}{again}");
+                }
+            }
+            connection.close(status);
         }
     }
 
@@ -161,28 +170,12 @@ impl Driver {
     }
 
     /// What does not fit is normal in gossip; what is malformed or misbehaves is the operator's business.
-    fn log_refusal(
-        &mut self,
-        from: Option<selvedge_core::PkiId>,
-        kind: selvedge_proto::envelope::ContentKind,
-        reason: Reject,
-    ) {
-        if matches!(reason, Reject::Unfitting(_)) {
+    fn log_refusal(&mut self, from: Option<selvedge_core::PkiId>, kind: ContentKind, reason: Reject) {
+        // a refused handshake is told of with the address it came from
+        if matches!(reason, Reject::Unfitting(_)) || from.is_none() && kind == ContentKind::Conn {
             tracing::trace!(target: "gossip.gossip", "{kind} from {from:?} refused: {reason}");
         } else if let Some(again) = self.refusals.admit(&format!("{from:?} {kind} {reason}")) {
             tracing::warn!(target: "gossip.gossip", "{kind} from {from:?} refused: {reason}{again}");
-        }
-    }
-}
-
-/// The gRPC status that ends an accepted stream (spec/02 §4.4): Unknown with the reason for a refused handshake, else OK.
-fn status_of(reason: CloseReason) -> Status {
-    match reason {
-        CloseReason::Handshake(reason) => Status::unknown(reason.to_string()),
-        CloseReason::HandshakeTimeout => Status::unknown("timed out waiting for connection message"),
-        CloseReason::Unparsable => Status::unknown("Failed unmarshalling GossipMessage from envelope"),
-        CloseReason::PeerGone | CloseReason::ProbeDone | CloseReason::Replaced | CloseReason::Undisclosed => {
-            Status::ok("")
         }
     }
 }
