@@ -1,4 +1,15 @@
 //! Who may speak: certificates, MSP rules, PKI-IDs, signatures, policies and channel configuration of Hyperledger Fabric.
+//!
+//! - [`LocalMsp`] is the node's own identity: loaded from an MSP folder, it signs. [`Msp`] and [`MspManager`] are the rules
+//!   of one organisation and of several; they make an [`Identity`] of serialized bytes, with its chain built, its validity
+//!   decided and its key prepared once.
+//! - [`ChannelBundle`] is a channel's configuration, checked and ready: organisations, endpoints, policies; it verifies
+//!   blocks and takes the step to the next configuration.
+//! - [`MessageVerifier`] is what gossip asks: whose identity is this, and is the signature right.
+//!
+//! Every refusal is a named reason, with a label for counters (`reason()`). Nothing here reads a clock, and only the
+//! loading of MSP folders reads files. What comes from peers is bounded before it is worked on, and what was worked out is
+//! kept in bounded caches.
 
 mod block;
 mod cache;
