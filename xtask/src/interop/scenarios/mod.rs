@@ -1,7 +1,9 @@
 //! The scenarios, one a file, in the order in which they are run.
 
+mod catchup;
 mod churn;
 mod gossip;
+mod idle;
 mod kill;
 mod logs;
 mod membership;
@@ -78,6 +80,18 @@ pub(crate) const ALL: &[Scenario] = &[
         what: "a new anchor peer, a new organisation",
         not_for: any,
         run: reconfiguration::run,
+    },
+    Scenario {
+        name: "idle",
+        what: "what an idle node costs beside idle Go peers",
+        not_for: any,
+        run: idle::run,
+    },
+    Scenario {
+        name: "catchup",
+        what: "how fast a latecomer catches up by state transfer",
+        not_for: any,
+        run: catchup::run,
     },
     Scenario { name: "churn", what: "peers of both kinds come and go", not_for: any, run: churn::run },
 ];
