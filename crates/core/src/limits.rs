@@ -42,6 +42,8 @@ pub struct Limits {
     pub block_buffer_count_max: u64,
     /// Bytes of blocks that may wait in memory per channel. Beyond: only the next block is taken.
     pub block_buffer_bytes_max: usize,
+    /// Blocks of a channel that are being verified. Beyond: they wait in the buffer, the lowest first.
+    pub block_checks_in_flight_max: usize,
     /// Blocks ordered to be committed and not yet durable. Beyond: they wait in the buffer.
     pub commits_in_flight_max: usize,
     /// State requests outstanding at one peer.
@@ -76,6 +78,7 @@ impl Default for Limits {
             nonces_per_peer_max: 32,
             block_buffer_count_max: 2048,
             block_buffer_bytes_max: 64 << 20,
+            block_checks_in_flight_max: 128,
             commits_in_flight_max: 256,
             state_requests_per_peer_max: 4,
             state_requests_max: 32,

@@ -53,7 +53,7 @@ pub(crate) enum Verdict {
 
 #[derive(Debug, PartialEq, Eq)]
 enum State {
-    /// Behind a configuration block that is not in force yet.
+    /// Behind a configuration block that is not in force yet, or for its turn.
     Waiting,
     Verifying(u64),
     Verified,
@@ -85,6 +85,11 @@ pub(crate) struct Buffer {
     bytes: usize,
     /// The doubtful ones of `slots`, and some that no longer are.
     doubts: BTreeSet<u64>,
+    /// The waiting ones, and some that no longer are.
+    waiting: BTreeSet<u64>,
+    /// How many are being verified, and how many may be.
+    verifying_count: usize,
+    verifying_max: usize,
     /// Ordered to be committed and not durable.
     committing: BTreeMap<u64, Candidate>,
     committing_bytes: usize,
@@ -97,14 +102,17 @@ pub(crate) struct Buffer {
 }
 
 impl Buffer {
-    /// In front of a ledger with `height` blocks.
-    pub(crate) fn new(height: u64) -> Self {
+    /// In front of a ledger with `height` blocks; `verifying_max` are verified at the same time.
+    pub(crate) fn new(height: u64, verifying_max: usize) -> Self {
         Self {
             height,
             next: height,
             slots: BTreeMap::new(),
             bytes: 0,
             doubts: BTreeSet::new(),
+            waiting: BTreeSet::new(),
+            verifying_count: 0,
+            verifying_max,
             committing: BTreeMap::new(),
             committing_bytes: 0,
             barrier: None,
@@ -202,7 +210,11 @@ impl Buffer {
             return Ok(self.check(number));
         };
         slot.copies.push_back(candidate);
-        Ok(if slot.state == State::Doubtful { self.check(number) } else { None })
+        if slot.state != State::Doubtful {
+            return Ok(None);
+        }
+        slot.state = State::Waiting;
+        Ok(self.check(number))
     }
 
     /// Whether a slot has this copy already, or one from the same peer.
@@ -214,16 +226,18 @@ impl Buffer {
     }
 
     /// Takes in the verdict on a block: `Some(is_config)` if it is good. The second value is what is to be verified now.
-    pub(crate) fn verdict(
-        &mut self,
-        number: u64,
-        attempt: u64,
-        good: Option<bool>,
-    ) -> (Verdict, Option<Check>) {
+    pub(crate) fn verdict(&mut self, number: u64, attempt: u64, good: Option<bool>) -> (Verdict, Vec<Check>) {
+        let (verdict, next) = self.judge(number, attempt, good);
+        let checks = next.into_iter().chain(self.check_waiting());
+        (verdict, checks.collect())
+    }
+
+    fn judge(&mut self, number: u64, attempt: u64, good: Option<bool>) -> (Verdict, Option<Check>) {
         let Some(slot) = self.slots.get_mut(&number).filter(|slot| slot.state == State::Verifying(attempt))
         else {
             return (Verdict::Gone, None);
         };
+        self.verifying_count -= 1;
         let Some(is_config) = good else { return self.drop_or_doubt(number) };
         let before = slot.bytes();
         slot.state = State::Verified;
@@ -234,7 +248,7 @@ impl Buffer {
         let Some(candidate) = slot.copies.front().cloned() else { return (Verdict::Gone, None) };
         if is_config && self.barrier.is_none_or(|barrier| number < barrier) {
             self.barrier = Some(number);
-            self.slots.range_mut(number + 1..).for_each(|(_, slot)| slot.reset());
+            self.reset_from(number + 1);
         }
         (Verdict::Good { candidate, first }, self.resolve_doubt())
     }
@@ -255,6 +269,7 @@ impl Buffer {
             return (verdict, None);
         }
         if !slot.copies.is_empty() {
+            slot.state = State::Waiting;
             return (verdict, self.check(number));
         }
         slot.state = State::Doubtful;
@@ -322,6 +337,7 @@ impl Buffer {
             self.next = height;
             self.slots = self.slots.split_off(&height);
             self.bytes = self.slots.values().map(Slot::bytes).sum();
+            self.count_verifying();
         }
         if self.refused.as_ref().is_some_and(|(number, _)| *number < height) {
             self.refused = None;
@@ -330,7 +346,7 @@ impl Buffer {
             self.barrier = None;
             return self.check_waiting();
         }
-        self.resolve_doubt().into_iter().collect()
+        self.resolve_doubt().into_iter().chain(self.check_waiting()).collect()
     }
 
     /// The ledger refused a block, and with it all that were ordered after it. They and what waited for them are dropped.
@@ -344,6 +360,7 @@ impl Buffer {
         self.next = number;
         self.slots.clear();
         self.bytes = 0;
+        self.verifying_count = 0;
         self.barrier = self.barrier.filter(|barrier| *barrier < number);
         let refused = dropped.remove(&number)?;
         let source = refused.source;
@@ -354,7 +371,7 @@ impl Buffer {
     /// Another configuration is in force: what was verified under an earlier one and not handed on is verified again.
     pub(crate) fn reconfigured(&mut self) -> Vec<Check> {
         self.refused = None;
-        self.slots.values_mut().for_each(Slot::reset);
+        self.reset_from(0);
         self.barrier = self.barrier.filter(|barrier| *barrier < self.next);
         self.check_waiting()
     }
@@ -398,21 +415,50 @@ impl Buffer {
         (core::mem::replace(&mut self.holding, hold) != hold).then_some(hold)
     }
 
-    fn check_waiting(&mut self) -> Vec<Check> {
-        let waiting = self.slots.iter().filter(|(_, slot)| slot.state == State::Waiting);
-        let numbers: Vec<u64> = waiting.map(|(number, _)| *number).collect();
-        numbers.into_iter().filter_map(|number| self.check(number)).collect()
+    /// Forgets what was found out about the blocks from `number` on.
+    fn reset_from(&mut self, number: u64) {
+        for (number, slot) in self.slots.range_mut(number..) {
+            slot.reset();
+            self.waiting.insert(*number);
+        }
+        self.count_verifying();
     }
 
-    /// Starts the verification of a block unless it is behind the barrier.
+    fn count_verifying(&mut self) {
+        let verifying = self.slots.values().filter(|slot| matches!(slot.state, State::Verifying(_)));
+        self.verifying_count = verifying.count();
+    }
+
+    /// Starts the verification of waiting blocks, the lowest first, as far as there is room and nothing stands before them.
+    fn check_waiting(&mut self) -> Vec<Check> {
+        let mut checks = Vec::new();
+        while self.verifying_count < self.verifying_max
+            && let Some(&number) = self.waiting.first()
+            && !self.is_behind_barrier(number)
+        {
+            self.waiting.remove(&number);
+            if self.slots.get(&number).is_some_and(|slot| slot.state == State::Waiting) {
+                checks.extend(self.check(number));
+            }
+        }
+        checks
+    }
+
+    fn is_behind_barrier(&self, number: u64) -> bool {
+        self.barrier.is_some_and(|barrier| number > barrier)
+    }
+
+    /// Starts the verification of a block unless it is behind the barrier or too many are being verified.
     fn check(&mut self, number: u64) -> Option<Check> {
-        if self.barrier.is_some_and(|barrier| number > barrier) {
+        if self.is_behind_barrier(number) || self.verifying_count >= self.verifying_max {
+            self.waiting.insert(number);
             return None;
         }
         let slot = self.slots.get_mut(&number)?;
-        self.attempts += 1;
         let block = slot.copies.front()?.block.clone();
+        self.attempts += 1;
         slot.state = State::Verifying(self.attempts);
+        self.verifying_count += 1;
         Some(Check { number, attempt: self.attempts, block })
     }
 }

@@ -85,7 +85,7 @@ pub(crate) struct Channel {
 }
 
 impl Channel {
-    fn new(settings: &ChannelSettings, me: &PkiId, incarnation: u64) -> Self {
+    fn new(settings: &ChannelSettings, me: &PkiId, incarnation: u64, checks_max: usize) -> Self {
         Self {
             id: settings.channel.clone(),
             mac: mac_of(me, &settings.channel),
@@ -97,7 +97,7 @@ impl Channel {
             known_height: 0,
             snapshot_rate: RateLimit::default(),
             snapshots_requested_at: None,
-            buffer: Buffer::new(settings.height),
+            buffer: Buffer::new(settings.height, checks_max),
             store: Store::default(),
             conduct: Conduct::default(),
             delivered_at: None,
@@ -164,8 +164,9 @@ impl Peer {
         let wall = self.shared.wall().as_nanos();
         let me = self.shared.me.pki_id;
         let before = self.channels.get(&id).map_or(0, |channel| channel.own.timestamp.incarnation + 1);
+        let checks_max = self.shared.config.limits.block_checks_in_flight_max;
         let incarnation = wall.max(self.shared.me.incarnation).max(before);
-        let mut channel = Channel::new(settings, &me, incarnation);
+        let mut channel = Channel::new(settings, &me, incarnation, checks_max);
         channel.own.touch(wall);
         self.channels.insert(id.clone(), channel);
         self.macs.add_channel(&id);

@@ -17,6 +17,10 @@ fn offer(buffer: &mut Buffer, number: u64, text: &'static str) -> Check {
     buffer.offer(number, copy(text, A), &Limits::default()).unwrap().unwrap()
 }
 
+fn buffer_at(height: u64) -> Buffer {
+    Buffer::new(height, 100)
+}
+
 /// Offers a block and finds it good.
 fn add(buffer: &mut Buffer, number: u64) {
     let check = offer(buffer, number, "block");
@@ -32,7 +36,7 @@ fn ready(buffer: &mut Buffer) -> Vec<u64> {
 
 #[test]
 fn blocks_leave_in_order_and_verified() {
-    let mut buffer = Buffer::new(5);
+    let mut buffer = buffer_at(5);
     add(&mut buffer, 6);
     assert_eq!(ready(&mut buffer), []);
     let check = offer(&mut buffer, 5, "five");
@@ -47,7 +51,7 @@ fn blocks_leave_in_order_and_verified() {
 #[test]
 fn commits_in_flight_are_bounded() {
     let limits = Limits { commits_in_flight_max: 2, ..Limits::default() };
-    let mut buffer = Buffer::new(1);
+    let mut buffer = buffer_at(1);
     (1..6).for_each(|number| add(&mut buffer, number));
     assert_eq!(buffer.ready(&limits).len(), 2);
     assert_eq!(buffer.ready(&limits).len(), 0);
@@ -58,7 +62,7 @@ fn commits_in_flight_are_bounded() {
 #[test]
 fn bytes_in_flight_are_bounded_but_one_block_always_goes() {
     let limits = Limits { block_buffer_bytes_max: 4, ..Limits::default() };
-    let mut buffer = Buffer::new(1);
+    let mut buffer = buffer_at(1);
     (1..4).for_each(|number| add(&mut buffer, number));
     assert_eq!(buffer.ready(&limits).len(), 1);
     buffer.committed(2);
@@ -68,7 +72,7 @@ fn bytes_in_flight_are_bounded_but_one_block_always_goes() {
 #[test]
 fn w2_only_the_window_is_taken_and_the_next_block_always() {
     let limits = Limits { block_buffer_count_max: 3, block_buffer_bytes_max: 10, ..Limits::default() };
-    let mut buffer = Buffer::new(5);
+    let mut buffer = buffer_at(5);
     assert_eq!(buffer.wants(8, 1, &limits), Err(Unfitting::OutOfRange.into()));
     assert!(buffer.offer(7, copy("1234567890", A), &limits).is_ok());
     assert_eq!(buffer.wants(6, 1, &limits), Err(Reject::OverLimit));
@@ -78,10 +82,11 @@ fn w2_only_the_window_is_taken_and_the_next_block_always() {
 
 #[test]
 fn a_bad_copy_does_not_stand_in_the_way_of_a_good_one() {
-    let mut buffer = Buffer::new(5);
+    let mut buffer = buffer_at(5);
     let bad = offer(&mut buffer, 5, "bad");
     assert_eq!(buffer.offer(5, copy("good", B), &Limits::default()), Ok(None));
-    let (Verdict::Bad { source }, Some(good)) = buffer.verdict(5, bad.attempt, None) else { panic!() };
+    let (Verdict::Bad { source }, mut next) = buffer.verdict(5, bad.attempt, None) else { panic!() };
+    let good = next.remove(0);
     assert_eq!(source.from, Some(A));
     assert_eq!(good.block, "good");
     buffer.verdict(5, good.attempt, Some(false));
@@ -90,9 +95,9 @@ fn a_bad_copy_does_not_stand_in_the_way_of_a_good_one() {
 
 #[test]
 fn w16_a_bad_block_leaves_no_trace() {
-    let mut buffer = Buffer::new(5);
+    let mut buffer = buffer_at(5);
     let bad = offer(&mut buffer, 5, "bad");
-    assert!(matches!(buffer.verdict(5, bad.attempt, None), (Verdict::Bad { .. }, None)));
+    assert!(matches!(buffer.verdict(5, bad.attempt, None), (Verdict::Bad { .. }, next) if next.is_empty()));
     assert!(!buffer.holds(5));
     assert_eq!(buffer.bytes(), 0);
     add(&mut buffer, 5);
@@ -102,7 +107,7 @@ fn w16_a_bad_block_leaves_no_trace() {
 fn one_peer_has_one_copy_of_a_number_and_copies_are_few() {
     let limits = Limits::default();
     let duplicate = Err(Unfitting::Duplicate.into());
-    let mut buffer = Buffer::new(5);
+    let mut buffer = buffer_at(5);
     offer(&mut buffer, 5, "one");
     assert_eq!(buffer.offer(5, copy("two", A), &limits), duplicate);
     assert_eq!(buffer.offer(5, copy("one", B), &limits), duplicate);
@@ -114,22 +119,22 @@ fn one_peer_has_one_copy_of_a_number_and_copies_are_few() {
 
 #[test]
 fn a_verdict_counts_once() {
-    let mut buffer = Buffer::new(5);
+    let mut buffer = buffer_at(5);
     let check = offer(&mut buffer, 5, "five");
     buffer.verdict(5, check.attempt, Some(false));
-    assert_eq!(buffer.verdict(5, check.attempt, Some(false)), (Verdict::Gone, None));
-    assert_eq!(buffer.verdict(9, 1, Some(false)), (Verdict::Gone, None));
+    assert_eq!(buffer.verdict(5, check.attempt, Some(false)), (Verdict::Gone, vec![]));
+    assert_eq!(buffer.verdict(9, 1, Some(false)), (Verdict::Gone, vec![]));
 }
 
 #[test]
 fn w6_nothing_behind_a_configuration_is_verified_before_it_is_in_force() {
-    let mut buffer = Buffer::new(5);
+    let mut buffer = buffer_at(5);
     let config = offer(&mut buffer, 5, "config");
     let early = offer(&mut buffer, 6, "six");
     add(&mut buffer, 7);
     buffer.verdict(5, config.attempt, Some(true));
     let stale = buffer.verdict(6, early.attempt, Some(false));
-    assert_eq!(stale, (Verdict::Gone, None), "verified under the old one");
+    assert_eq!(stale, (Verdict::Gone, vec![]), "verified under the old one");
     assert_eq!(buffer.offer(8, copy("eight", A), &Limits::default()), Ok(None));
     assert_eq!(ready(&mut buffer), [5]);
     let checks = buffer.committed(6);
@@ -144,7 +149,7 @@ fn w6_nothing_behind_a_configuration_is_verified_before_it_is_in_force() {
 
 #[test]
 fn w6_the_lowest_of_two_configurations_is_the_barrier() {
-    let mut buffer = Buffer::new(5);
+    let mut buffer = buffer_at(5);
     let low = offer(&mut buffer, 5, "low");
     let high = offer(&mut buffer, 7, "high");
     buffer.verdict(7, high.attempt, Some(true));
@@ -157,7 +162,7 @@ fn w6_the_lowest_of_two_configurations_is_the_barrier() {
 
 #[test]
 fn a_refused_commit_drops_what_follows_and_the_same_copy_is_not_taken_again() {
-    let mut buffer = Buffer::new(5);
+    let mut buffer = buffer_at(5);
     (5..9).for_each(|number| add(&mut buffer, number));
     ready(&mut buffer);
     add(&mut buffer, 9);
@@ -172,7 +177,7 @@ fn a_refused_commit_drops_what_follows_and_the_same_copy_is_not_taken_again() {
 
 #[test]
 fn a_new_configuration_has_everything_verified_again() {
-    let mut buffer = Buffer::new(5);
+    let mut buffer = buffer_at(5);
     add(&mut buffer, 6);
     let checks = buffer.reconfigured();
     assert_eq!(checks.len(), 1);
@@ -183,7 +188,7 @@ fn a_new_configuration_has_everything_verified_again() {
 #[test]
 fn the_orderer_is_held_back_with_hysteresis() {
     let limits = Limits { block_buffer_count_max: 8, commits_in_flight_max: 1, ..Limits::default() };
-    let mut buffer = Buffer::new(1);
+    let mut buffer = buffer_at(1);
     (2..6).for_each(|number| add(&mut buffer, number));
     assert_eq!(buffer.hold(&limits), None, "the next one is missing");
     add(&mut buffer, 1);
@@ -202,7 +207,7 @@ fn the_orderer_is_held_back_with_hysteresis() {
 
 #[test]
 fn the_ledger_may_grow_by_other_means() {
-    let mut buffer = Buffer::new(5);
+    let mut buffer = buffer_at(5);
     add(&mut buffer, 6);
     add(&mut buffer, 9);
     buffer.committed(8);
@@ -211,7 +216,7 @@ fn the_ledger_may_grow_by_other_means() {
 
 #[test]
 fn the_first_missing_number_is_behind_what_waits() {
-    let mut buffer = Buffer::new(5);
+    let mut buffer = buffer_at(5);
     assert_eq!(buffer.first_missing(), 5);
     offer(&mut buffer, 5, "five");
     offer(&mut buffer, 7, "seven");
@@ -220,7 +225,7 @@ fn the_first_missing_number_is_behind_what_waits() {
 
 #[test]
 fn what_a_distrusted_peer_left_here_can_be_dropped() {
-    let mut buffer = Buffer::new(5);
+    let mut buffer = buffer_at(5);
     add(&mut buffer, 5);
     let doubtful = offer(&mut buffer, 7, "seven");
     buffer.verdict(7, doubtful.attempt, None);
@@ -231,50 +236,50 @@ fn what_a_distrusted_peer_left_here_can_be_dropped() {
     assert_eq!(buffer.forget_peer(A), [7]);
     assert!(buffer.holds(5) && buffer.holds(8) && buffer.holds(9));
     assert_eq!(buffer.bytes(), "block".len() + "8".len() + "nine".len());
-    assert!(matches!(buffer.verdict(9, verifying.attempt, None), (Verdict::Doubtful, None)));
+    assert_eq!(buffer.verdict(9, verifying.attempt, None), (Verdict::Doubtful, vec![]));
 }
 
 #[test]
 fn an_orderers_copy_may_wait_behind_a_peers() {
-    let mut buffer = Buffer::new(5);
+    let mut buffer = buffer_at(5);
     let bad = offer(&mut buffer, 5, "bad");
     assert_eq!(buffer.offer(5, from_orderer("good"), &Limits::default()), Ok(None));
-    assert!(matches!(buffer.verdict(5, bad.attempt, None), (Verdict::Bad { .. }, Some(_))));
+    assert!(matches!(buffer.verdict(5, bad.attempt, None), (Verdict::Bad { .. }, next) if next.len() == 1));
 }
 
 #[test]
 fn w6_a_block_far_ahead_that_does_not_verify_is_doubtful_until_its_turn_comes() {
-    let mut buffer = Buffer::new(5);
+    let mut buffer = buffer_at(5);
     let ahead = offer(&mut buffer, 6, "six");
-    assert_eq!(buffer.verdict(6, ahead.attempt, None), (Verdict::Doubtful, None));
+    assert_eq!(buffer.verdict(6, ahead.attempt, None), (Verdict::Doubtful, vec![]));
     assert!(buffer.holds(6));
     let five = offer(&mut buffer, 5, "five");
-    let (_, again) = buffer.verdict(5, five.attempt, Some(false));
-    let again = again.unwrap();
+    let (_, mut again) = buffer.verdict(5, five.attempt, Some(false));
+    let again = again.remove(0);
     assert_eq!((again.number, &again.block[..]), (6, &b"six"[..]));
-    assert!(matches!(buffer.verdict(6, again.attempt, None), (Verdict::Bad { .. }, None)));
+    assert!(matches!(buffer.verdict(6, again.attempt, None), (Verdict::Bad { .. }, next) if next.is_empty()));
     assert_eq!((buffer.holds(6), buffer.bytes()), (false, 4));
 }
 
 #[test]
 fn w6_a_doubtful_block_may_be_good_under_the_configuration_before_it() {
-    let mut buffer = Buffer::new(5);
+    let mut buffer = buffer_at(5);
     let ahead = offer(&mut buffer, 6, "six");
     buffer.verdict(6, ahead.attempt, None);
     let config = offer(&mut buffer, 5, "config");
-    assert_eq!(buffer.verdict(5, config.attempt, Some(true)).1, None, "behind the barrier");
+    assert_eq!(buffer.verdict(5, config.attempt, Some(true)).1, [], "behind the barrier");
     assert_eq!(ready(&mut buffer), [5]);
     let checks = buffer.committed(6);
     assert_eq!(checks.len(), 1);
     assert!(matches!(
         buffer.verdict(6, checks[0].attempt, Some(false)),
-        (Verdict::Good { first: true, .. }, None)
+        (Verdict::Good { first: true, .. }, next) if next.is_empty()
     ));
 }
 
 #[test]
 fn a_doubtful_copy_does_not_stand_in_the_way_of_a_good_one() {
-    let mut buffer = Buffer::new(5);
+    let mut buffer = buffer_at(5);
     let ahead = offer(&mut buffer, 6, "junk");
     buffer.verdict(6, ahead.attempt, None);
     let good = buffer.offer(6, copy("good", B), &Limits::default()).unwrap().unwrap();
@@ -306,7 +311,16 @@ impl Scene {
             ..Limits::default()
         };
         let config_every = rng.u64(3..20);
-        Self { buffer: Buffer::new(1), rng, limits, checks: Vec::new(), ledger: 1, ordered: 1, config_every }
+        let verifying_max = rng.usize(1..10);
+        Self {
+            buffer: Buffer::new(1, verifying_max),
+            rng,
+            limits,
+            checks: Vec::new(),
+            ledger: 1,
+            ordered: 1,
+            config_every,
+        }
     }
 
     /// Good blocks name their number and the configuration they were made under.
@@ -331,7 +345,7 @@ impl Scene {
         let in_force = (self.ledger - 1) / self.config_every;
         let is_good =
             check.block == self.good(check.number) && (check.number - 1) / self.config_every == in_force;
-        let is_config = check.number % self.config_every == 0;
+        let is_config = check.number.is_multiple_of(self.config_every);
         let (_, next) = self.buffer.verdict(check.number, check.attempt, is_good.then_some(is_config));
         self.checks.extend(next);
     }
@@ -358,6 +372,10 @@ impl Scene {
                 .keys()
                 .all(|number| (next..next + self.limits.block_buffer_count_max).contains(number))
         );
+        let verifying =
+            self.buffer.slots.values().filter(|slot| matches!(slot.state, State::Verifying(_))).count();
+        assert_eq!(verifying, self.buffer.verifying_count);
+        assert!(verifying <= self.buffer.verifying_max);
         assert!(self.buffer.committing.len() <= self.limits.commits_in_flight_max);
     }
 }
@@ -383,4 +401,18 @@ fn whatever_comes_the_right_blocks_are_committed_in_order() {
             assert!(rounds < 50_000, "seed {seed} is stuck at {}", scene.ledger);
         }
     }
+}
+
+#[test]
+fn so_many_are_verified_at_once_and_the_lowest_come_next() {
+    let mut buffer = Buffer::new(5, 2);
+    let first = offer(&mut buffer, 9, "nine");
+    offer(&mut buffer, 8, "eight");
+    for number in [7, 5, 6] {
+        assert_eq!(buffer.offer(number, copy("block", A), &Limits::default()), Ok(None));
+    }
+    let (_, next) = buffer.verdict(9, first.attempt, Some(false));
+    assert_eq!(next.iter().map(|check| check.number).collect::<Vec<_>>(), [5]);
+    let (_, next) = buffer.verdict(5, next[0].attempt, Some(false));
+    assert_eq!(next.iter().map(|check| check.number).collect::<Vec<_>>(), [6]);
 }

@@ -28,7 +28,7 @@ impl Asking {
     fn from(height: u64) -> Self {
         Self {
             transfer: Transfer::default(),
-            buffer: Buffer::new(height),
+            buffer: Buffer::new(height, usize::MAX),
             rng: fastrand::Rng::with_seed(1),
             config: Config::default(),
             patience: Duration::ZERO,
