@@ -257,3 +257,25 @@ fn everybody_has_everybodys_item_in_the_end() {
         cluster.run_for(ms(5));
     }
 }
+
+#[test]
+fn an_identity_that_expired_or_was_revoked_is_not_offered_any_more() {
+    let (mut cluster, _, puppet, connection) = pair(9);
+    let identities = ["mortal", "revoked", "other"].map(|name| crypto::identity("Org1MSP", name));
+    let ids: Vec<PkiId> = identities.iter().map(|identity| crypto::pki_id(identity)).collect();
+    let soon = cluster.wall() + s(30);
+    cluster.set_expiry(&identities[0], soon);
+    feed(&mut cluster, puppet, connection, &ids, &identities.clone().map(|identity| own_item(&identity)));
+    let held = |cluster: &mut Cluster| {
+        let (offered, _) = offered(cluster, puppet, connection);
+        ids.iter().filter(|id| offered.contains(id)).copied().collect::<Vec<_>>()
+    };
+    assert_eq!(held(&mut cluster), ids);
+    idle(&mut cluster, &[(puppet, connection)], s(31));
+    assert_eq!(held(&mut cluster), ids[1..]);
+    cluster.revoke(&identities[1]);
+    let node = cluster.find("a0").unwrap();
+    cluster.join(node, CHANNEL, 1, &[]);
+    cluster.run_for(ms(10));
+    assert_eq!(held(&mut cluster), ids[2..]);
+}
