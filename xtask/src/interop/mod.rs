@@ -21,6 +21,9 @@ pub(crate) struct Arguments {
     /// Name the scenarios and end
     #[arg(long)]
     list: bool,
+    /// Write the record although only some scenarios were run
+    #[arg(long)]
+    record: bool,
     /// How long the scenario with peers that come and go runs, in minutes
     #[arg(long, default_value_t = 60)]
     churn_minutes: u64,
@@ -76,7 +79,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         return Err("no scenario of that name: cargo xtask interop --list".into());
     }
     println!("\n{}", report.table());
-    if arguments.scenarios.is_empty() {
+    if arguments.scenarios.is_empty() || arguments.record {
         let file = report.write(&repository.join("interop/results"))?;
         println!("written to {}", file.display());
     }
