@@ -87,7 +87,7 @@ fn from_file(name: &str) -> Result<Bytes, Failure> {
 
 /// The block, and the configuration in force at it as one to check against.
 fn from_ledger(number: u64, place: &Place, trust: &mut Trust) -> Result<Bytes, Failure> {
-    let ledger = place.open_ledger()?;
+    let (ledger, _) = place.open_ledger()?;
     let reader = ledger.reader();
     let read = |wanted: u64| {
         reader.read(wanted).map_err(|error| Failure::because(format!("block {wanted}: {error}")))

@@ -7,7 +7,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use selvedge::chain::Chain;
 use selvedge::config::NodeConfig;
 use selvedge::node::{ChannelFolder, create_channel_folder, joined_channels, open_channel_folder};
-use selvedge_ledger::{Access, Ledger, Options};
+use selvedge_ledger::{Access, Ledger, Options, Recovery};
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
@@ -70,9 +70,13 @@ impl Place {
         self.data.is_some() || self.config.is_some() || self.channel.is_some()
     }
 
-    /// Opens the ledger for reading, and refuses a folder that a node has open.
-    pub(crate) fn open_ledger(&self) -> Result<Ledger, Failure> {
-        Ok(open(self, Access::ReadOnly)?.1.ledger)
+    /// Opens the ledger for reading, whatever state it is in, and refuses a folder that a node has open. Nothing is changed.
+    pub(crate) fn open_ledger(&self) -> Result<(Ledger, Recovery), Failure> {
+        let data = self.data()?;
+        let channel = self.channel(&data)?;
+        // where a node keeps it
+        let folder = data.join("ledgers").join(channel);
+        Ok(Ledger::open(&folder, &Options { access: Access::ReadOnly, ..Options::default() })?)
     }
 
     fn data(&self) -> Result<PathBuf, Failure> {
@@ -128,16 +132,8 @@ fn progress(length: u64, what: &'static str) -> ProgressBar {
     if let Ok(style) = style { bar.with_style(style) } else { bar }
 }
 
-/// Opens without changing anything, and refuses a folder that a node has open.
-fn open(place: &Place, access: Access) -> Result<(PathBuf, ChannelFolder), Failure> {
-    let data = place.data()?;
-    let channel = place.channel(&data)?;
-    let folder = open_channel_folder(&data, &channel, &Options { access, ..Options::default() })?;
-    Ok((data, folder))
-}
-
 fn verify(place: &Place) -> Result<(), Failure> {
-    let (_, ChannelFolder { ledger, .. }) = open(place, Access::ReadOnly)?;
+    let (ledger, recovery) = place.open_ledger()?;
     let (first, height) = (ledger.first_number(), ledger.height());
     let reader = ledger.reader();
     let at = |number: u64| {
@@ -168,6 +164,21 @@ fn verify(place: &Place) -> Result<(), Failure> {
         return Err(Failure::because(format!(
             "the ledger ends at block {} and should have {height}",
             chain.height()
+        )));
+    }
+    if let Some(lost) = recovery.lost_tail {
+        return Err(Failure::because(format!(
+            "blocks {} to {} were there once and are lost: {} is cut or damaged from byte {} on; the blocks before them \
+             are right. A node that is started fetches them again",
+            lost.found_height,
+            lost.known_height.saturating_sub(1),
+            lost.file.display(),
+            lost.offset
+        )));
+    }
+    if let Some(number) = recovery.hash_differs {
+        return Err(Failure::because(format!(
+            "block {number} is not the one that was remembered: were files exchanged? The chain that is there is right"
         )));
     }
     println!(
@@ -263,7 +274,7 @@ fn read_block(file: &Path) -> Result<BlockFile, Failure> {
 }
 
 fn export(folder: &Path, from: u64, to: Option<u64>, place: &Place) -> Result<(), Failure> {
-    let (_, ChannelFolder { ledger, .. }) = open(place, Access::ReadOnly)?;
+    let (ledger, _) = place.open_ledger()?;
     let end = to.map_or(u64::MAX, |to| to.saturating_add(1)).min(ledger.height());
     if from < ledger.first_number() || from >= end {
         return Err(Failure::because(format!(

@@ -32,8 +32,9 @@ with the same identity.
 
 --membership and --channel open a full gossip stream. Use an identity for them that no running peer uses (that of a peer
 that is not started yet, or of a user): a peer keeps one connection for each identity, and would close the one to its
-owner. The peer will count that identity as a member for some 25 seconds. A peer of another organisation answers
---membership only if we announce an endpoint: --own-endpoint, or peer.gossip.externalEndpoint of core.yaml.
+owner. With --membership the peer counts that identity as a member, until it finds that it cannot be reached, and says so
+in its log; that takes up to 25 seconds. A peer of another organisation answers --membership only if we announce an
+endpoint: --own-endpoint, or peer.gossip.externalEndpoint of core.yaml.
 
 The identity of the peer must be vouched for: by our own MSP or, for a peer of another organisation, by a channel's
 configuration (--config-block). That also gives the TLS CAs to trust, as in a peer that has joined the channel.

@@ -33,13 +33,18 @@ pub(crate) fn base64(bytes: &[u8]) -> String {
 /// A text of somebody else: control characters (of terminals, too) and what changes the direction of writing are
 /// escaped, and what is too long is cut.
 pub(crate) fn clean(text: &str) -> String {
+    clean_up_to(text, TEXT_CHARS_MAX)
+}
+
+/// The same with another limit.
+pub(crate) fn clean_up_to(text: &str, chars_max: usize) -> String {
     let is_unsafe = |c: char| {
         c.is_control()
             || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
     };
     let mut out = String::new();
     for (index, c) in text.chars().enumerate() {
-        if index == TEXT_CHARS_MAX {
+        if index == chars_max {
             out.push_str("...");
             break;
         }

@@ -2,7 +2,7 @@
 
 use super::Probe;
 use super::explain;
-use super::handshake::{Arrival, Peer, Stream};
+use super::handshake::{Arrival, Peer, Stream, words};
 use super::report::Step;
 use crate::decode::Gossip;
 use crate::show::{clean, count, hex, nanoseconds, short};
@@ -102,14 +102,25 @@ impl Probe {
         let answer = match answered {
             Ok(((), answer)) => answer,
             Err(end) => {
-                let advice = "the peer may hold back what it knows from our organisation: does it have an external \
-                              endpoint (peer.gossip.externalEndpoint)? See its log (logger gossip.discovery)";
+                let advice = "does a peer run with our identity? Then it has got the answer: use another one. A peer of \
+                              another organisation answers only if it has an external endpoint itself \
+                              (peer.gossip.externalEndpoint). See its log (logger gossip.discovery)";
                 self.report.step(unanswered("membership", &end, advice));
                 return;
             }
         };
         let step = match self.decoder.envelope(answer) {
-            Ok(gossip) => membership(&gossip, |pki_id| self.describe(pki_id)).took(begun.elapsed()),
+            Ok(gossip) => {
+                let step = membership(&gossip, &self.setup.local.pki_id(), |pki_id| self.describe(pki_id));
+                let step = step.took(begun.elapsed());
+                if self.setup.own_endpoint.is_empty() {
+                    let note = "members of other organisations are told only to peers that announce an endpoint \
+                                (--own-endpoint)";
+                    step.detail("note", note)
+                } else {
+                    step
+                }
+            }
             Err(error) => Step::failed("membership", format!("its answer is damaged: {error}"), None),
         };
         self.report.step(step);
@@ -187,17 +198,16 @@ fn nonce() -> u64 {
 fn unanswered(name: &'static str, end: &Arrival, advice: &str) -> Step {
     match end {
         Arrival::Closed(reason) => {
-            let words = clean(&reason.to_string());
-            let is_bare = words.ends_with(": Ok");
-            let advice = if is_bare { advice.to_owned() } else { explain::refusal(&words) };
-            Step::failed(name, words, Some(advice))
+            let (text, words) = (reason.to_string(), words(reason));
+            let advice = if text.ends_with(": Ok") { advice.to_owned() } else { explain::refusal(&words) };
+            Step::failed(name, format!("no answer: {text}"), Some(advice))
         }
         _ => Step::failed(name, "no answer", Some(advice.to_owned())),
     }
 }
 
 /// The members in a membership response.
-fn membership(gossip: &Gossip, describe: impl Fn(&[u8]) -> Option<(String, String)>) -> Step {
+fn membership(gossip: &Gossip, own: &[u8], describe: impl Fn(&[u8]) -> Option<(String, String)>) -> Step {
     let (mut members, mut lines, mut wrong) = (Vec::new(), Vec::new(), 0);
     let (mut alive_count, mut dead_count) = (0, 0);
     for nested in gossip.nested.iter().take(MEMBERS_MAX) {
@@ -208,7 +218,10 @@ fn membership(gossip: &Gossip, describe: impl Fn(&[u8]) -> Option<(String, Strin
         let Some(Content::AliveMsg(alive)) = &element.message.content else { continue };
         let member = alive.membership.clone().unwrap_or_default();
         let is_alive = nested.list == Some(ElementList::Alive);
-        *(if is_alive { &mut alive_count } else { &mut dead_count }) += 1;
+        let is_self = member.pki_id == own;
+        if !is_self {
+            *(if is_alive { &mut alive_count } else { &mut dead_count }) += 1;
+        }
         let internal = element.secret.as_ref().and_then(|secret| secret.payload.as_ref().ok());
         let internal = internal.and_then(|secret| secret.content.as_ref()).map(|content| {
             let SecretContent::InternalEndpoint(endpoint) = content;
@@ -217,6 +230,10 @@ fn membership(gossip: &Gossip, describe: impl Fn(&[u8]) -> Option<(String, Strin
         let started = alive.timestamp.as_ref().map_or(0, |time| time.inc_num);
         wrong += usize::from(element.verdict.ok() == Some(false));
         let (name, msp_id) = describe(&member.pki_id).unzip();
+        if is_self {
+            lines.push(format!("{:<5} {}  we ourselves", "us", short(&member.pki_id)));
+            continue;
+        }
         lines.push(format!(
             "{:<5} {}  {}  external {}, internal {}, started {}{}",
             if is_alive { "alive" } else { "dead" },
@@ -239,7 +256,7 @@ fn membership(gossip: &Gossip, describe: impl Fn(&[u8]) -> Option<(String, Strin
         }));
     }
     more(&mut lines, gossip.nested.len());
-    let step = Step::ok("membership", format!("{alive_count} alive, {dead_count} dead, itself included"))
+    let step = Step::ok("membership", format!("{alive_count} alive, itself included, {dead_count} dead"))
         .shown_as("members", Value::Array(members), lines);
     wrong_signatures(step, wrong)
 }

@@ -61,12 +61,19 @@ fn show(report: &mut Report, progress: DialProgress, elapsed: Duration) {
     match progress {
         DialProgress::Resolved(addresses) => {
             let texts: Vec<String> = addresses.iter().map(ToString::to_string).collect();
-            report.step(Step::ok("resolve", texts.join(", ")).took(elapsed).detail("addresses", texts));
+            report.step(Step::ok("resolve", texts.join(", ")).took(elapsed).shown_as(
+                "addresses",
+                texts,
+                Vec::new(),
+            ));
         }
         DialProgress::Tcp { address, elapsed } => {
             let text = address.to_string();
-            report
-                .step(Step::ok("TCP", format!("connected to {text}")).took(elapsed).detail("address", text));
+            report.step(Step::ok("TCP", format!("connected to {text}")).took(elapsed).shown_as(
+                "address",
+                text,
+                Vec::new(),
+            ));
         }
         DialProgress::Tls { report: session, elapsed } => report.step(tls(&session).took(elapsed)),
         _ => {}

@@ -42,17 +42,37 @@ pub(super) fn dial(error: &DialError, tls: bool) -> (String, Option<String>) {
         DialError::Http2 { .. } | DialError::Ping { .. } | DialError::Stream { .. } => {
             "not a Fabric peer, or something between here and there that does not let gRPC through".to_owned()
         }
-        DialError::Stopped => return (error.to_string(), None),
+        DialError::Stopped => return (words(error), None),
     };
-    (error.to_string(), Some(advice))
+    (words(error), Some(advice))
+}
+
+/// The error without the step, which is named beside it.
+fn words(error: &DialError) -> String {
+    match error {
+        DialError::Tls { reason, .. } if has_no_roots(reason) => "no TLS CA is trusted".to_owned(),
+        DialError::Tls { reason, .. } => reason.to_string(),
+        DialError::Http2 { reason } | DialError::Ping { reason } | DialError::Stream { reason } => {
+            reason.clone()
+        }
+        DialError::TimedOut { after, .. } => format!("no answer within {} ms", after.as_millis()),
+        other => other.to_string(),
+    }
+}
+
+/// The TLS library has no name of its own for it.
+fn has_no_roots(reason: &TlsFailure) -> bool {
+    match reason {
+        TlsFailure::NoRoots => true,
+        TlsFailure::Other(text) => text.contains("no trusted TLS root"),
+        _ => false,
+    }
 }
 
 fn tls_advice(reason: &TlsFailure, presented: &[CertificateSummary]) -> String {
     let issuer = presented.last().map_or("unknown", |certificate| &certificate.issuer);
-    // the TLS library has no words of its own for it
-    let has_no_roots = matches!(reason, TlsFailure::Other(text) if text.contains("no trusted TLS root"));
     let advice = match reason {
-        _ if has_no_roots || matches!(reason, TlsFailure::UnknownIssuer | TlsFailure::NoRoots) => {
+        _ if has_no_roots(reason) || *reason == TlsFailure::UnknownIssuer => {
             return format!(
                 "trust the TLS CA that issued it: {issuer}. Give its certificate with --tls-ca (the tlscacerts of that \
                  organisation's MSP), or the channel's configuration with --config-block, as a peer in the channel has it"

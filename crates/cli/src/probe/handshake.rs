@@ -4,7 +4,7 @@ use super::dial::Telling;
 use super::report::Step;
 use super::setup::unix_now;
 use super::{Probe, explain};
-use crate::show::{Claimed, clean, hex, seconds, short};
+use crate::show::{Claimed, hex, seconds, short};
 use crate::trust::Verdict;
 use bytes::Bytes;
 use selvedge::transport::{ClosedReason, Connection, Http2Connection, TransportEvent};
@@ -75,7 +75,7 @@ impl Probe {
         };
         let step = match self.end_of_probe(&stream).await {
             Ok(()) => step,
-            Err((problem, advice)) => step.fail(&problem, advice),
+            Err((problem, advice)) => step.instead_failed(problem, advice),
         };
         self.report.step(step);
         self.show_identity(&theirs);
@@ -219,11 +219,11 @@ impl Probe {
                 Arrival::Closed(ClosedReason::Ended(status)) if status.code() as i32 == 0 => return Ok(()),
                 Arrival::Closed(reason) => {
                     let words = words(&reason);
-                    return Err((format!("it refuses ours: {words}"), explain::refusal(&words)));
+                    return Err((format!("the peer refuses ours: {words}"), explain::refusal(&words)));
                 }
                 Arrival::Silence => {
                     return Err((
-                        "it does not say whether it accepts ours".to_owned(),
+                        "the peer does not say whether it accepts ours".to_owned(),
                         "a peer that hangs or is overloaded? Try a longer --timeout".to_owned(),
                     ));
                 }
@@ -242,7 +242,7 @@ impl Probe {
         let own = claimed.msp_id == self.setup.local.msp_id();
         let step =
             Step::ok("identity", format!("{claimed}, {} organisation", if own { "our" } else { "another" }))
-                .detail("msp_id", claimed.msp_id.clone())
+                .shown_as("msp_id", claimed.msp_id.clone(), Vec::new())
                 .shown_as("own_organization", own, Vec::new());
         let role = self.decoder.trust.identity(&conn.identity).ok().and_then(|identity| identity.role());
         let step = subject(step, &claimed, role);
@@ -313,8 +313,12 @@ fn refused(name: &'static str, reason: &ClosedReason) -> Step {
     Step::failed(name, words.clone(), Some(explain::refusal(&words)))
 }
 
-fn words(reason: &ClosedReason) -> String {
-    clean(&reason.to_string())
+/// The peer's own words, where it has any.
+pub(super) fn words(reason: &ClosedReason) -> String {
+    match reason {
+        ClosedReason::Ended(status) if !status.message().is_empty() => status.message().to_owned(),
+        other => other.to_string(),
+    }
 }
 
 /// Their first message.

@@ -1,11 +1,14 @@
 //! The steps of a probe, as lines while it goes on or as one JSON object at its end.
 
-use crate::show::clean;
+use crate::show::clean_up_to;
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 use serde_json::Value;
 use std::io::Write as _;
 use std::time::Duration;
+
+/// The longest line.
+const LINE_CHARS_MAX: usize = 2000;
 
 /// How a step ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -85,19 +88,28 @@ impl Step {
         self
     }
 
+    /// It seemed to be done, and was not.
+    pub(super) fn instead_failed(mut self, problem: impl Into<String>, advice: impl Into<String>) -> Self {
+        self.status = Status::Failed;
+        self.summary = problem.into();
+        self.advice = Some(advice.into());
+        self
+    }
+
     fn text(&self) -> String {
         let status = match self.status {
             Status::Ok => "ok",
             Status::Warning => "WARNING",
             Status::Failed => "FAILED",
         };
-        let elapsed = self.elapsed.map(|elapsed| format!(" ({:.1?})", elapsed)).unwrap_or_default();
+        let elapsed =
+            self.elapsed.map(|elapsed| format!(" ({:.1} ms)", milliseconds(elapsed))).unwrap_or_default();
         let mut text = format!("{status:<8} {:<11} {}{elapsed}\n", self.name, clean_line(&self.summary));
         let mut field = |label: &str, value: &str| {
             text.push_str(&format!("{:21}{label:<16} {value}\n", ""));
         };
         for detail in &self.details {
-            let label = detail.key.replace('_', " ");
+            let label = detail.key.replace('_', " ").replace("pki id", "PKI-ID");
             for (index, line) in detail.lines().iter().enumerate() {
                 field(if index == 0 { &label } else { "" }, &clean_line(line));
             }
@@ -109,9 +121,13 @@ impl Step {
     }
 }
 
-/// Sentences of ours may be longer than what others may say; what is in them is escaped all the same.
+fn milliseconds(duration: Duration) -> f64 {
+    duration.as_micros() as f64 / 1000.0
+}
+
+/// What others say may be long, and is escaped.
 fn clean_line(text: &str) -> String {
-    text.split(' ').map(clean).collect::<Vec<_>>().join(" ")
+    clean_up_to(text, LINE_CHARS_MAX)
 }
 
 impl Detail {
@@ -131,7 +147,7 @@ impl Serialize for Step {
         map.serialize_entry("step", self.name)?;
         map.serialize_entry("status", &self.status)?;
         if let Some(elapsed) = self.elapsed {
-            map.serialize_entry("elapsed_ms", &(elapsed.as_micros() as f64 / 1000.0))?;
+            map.serialize_entry("elapsed_ms", &milliseconds(elapsed))?;
         }
         map.serialize_entry("summary", &self.summary)?;
         if let Some(advice) = &self.advice {
@@ -200,7 +216,7 @@ mod tests {
             .detail("names", vec!["a", "\u{1b}b"])
             .warn("expires in 3 days", "renew it");
         let text = step.text();
-        assert!(text.starts_with("WARNING  TLS         TLSv1_3; expires in 3 days (1.5ms)\n"), "{text}");
+        assert!(text.starts_with("WARNING  TLS         TLSv1_3; expires in 3 days (1.5 ms)\n"), "{text}");
         assert!(text.contains("names            a, \\u{1b}b\n"), "{text}");
         assert!(text.contains("what to do       renew it\n"), "{text}");
         assert_eq!(

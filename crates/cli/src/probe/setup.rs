@@ -5,7 +5,7 @@ use crate::failure::Failure;
 use crate::trust::Trust;
 use selvedge::config::NodeConfig;
 use selvedge::node::load_tls;
-use selvedge::transport::{TlsHandle, TlsMaterial, certificates_from_pem, private_key_from_pem};
+use selvedge::transport::{TlsError, TlsHandle, TlsMaterial, certificates_from_pem, private_key_from_pem};
 use selvedge_msp::{LocalMsp, Msp};
 use std::path::Path;
 use std::sync::Arc;
@@ -73,7 +73,7 @@ fn tls_of(arguments: &Arguments) -> Result<TlsHandle, Failure> {
              TLS off",
         ));
     };
-    let named = |flag: &str, file: &Path, error: selvedge::transport::TlsError| {
+    let named = |flag: &str, file: &Path, error: TlsError| {
         Failure::because(format!("{flag} {}: {error}", file.display()))
     };
     let server_chain = certificates_from_pem(&read("--tls-cert", certificate)?)
@@ -88,7 +88,17 @@ fn tls_of(arguments: &Arguments) -> Result<TlsHandle, Failure> {
         client_roots: Vec::new(),
         client_auth_required: false,
     };
-    Ok(TlsHandle::new(material)?)
+    TlsHandle::new(material).map_err(|error| match error {
+        TlsError::KeyMismatch { .. } => Failure::because(format!(
+            "--tls-key {} does not belong to --tls-cert {}",
+            key.display(),
+            certificate.display()
+        )),
+        TlsError::NoCertificate { .. } => {
+            Failure::because(format!("--tls-cert {}: no certificate in PEM", certificate.display()))
+        }
+        error => named("--tls-key", key, error),
+    })
 }
 
 /// Trust beyond that of core.yaml: `--tls-ca`, and the organisations of the channels as a peer in them would.
