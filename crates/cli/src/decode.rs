@@ -64,6 +64,9 @@ pub(crate) struct Arguments {
     trust: TrustFlags,
 }
 
+/// Messages nested in one that are looked at. No network has so many peers.
+const NESTED_MAX: usize = 250_000;
+
 /// A record that was read.
 enum Record {
     Gossip(Box<Gossip>),
@@ -76,7 +79,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     for identity in &arguments.identities {
         book.load(identity, &trust)?;
     }
-    let mut decoder = Decoder { trust, book };
+    let mut decoder = Decoder { trust, book, nested_max: NESTED_MAX };
     let writer = JsonWriter::new()?;
     let mut out = BufWriter::new(io::stdout().lock());
     let mut damaged_count = 0_u64;

@@ -96,7 +96,10 @@ fn parse_timeout(text: &str) -> Result<Duration, String> {
 }
 
 /// A larger message ends the stream: what a probe asks for is far smaller.
-const MESSAGE_BYTES_MAX: usize = 32 << 20;
+const MESSAGE_BYTES_MAX: usize = 8 << 20;
+
+/// Members or identities in one answer; beyond, the answer is refused.
+const NESTED_MAX: usize = 20_000;
 
 /// How long what was sent may take to leave at the end.
 const DRAIN: Duration = Duration::from_secs(1);
@@ -128,7 +131,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
             setup,
             transport,
             events,
-            decoder: Decoder { trust, book: IdentityBook::default() },
+            decoder: Decoder { trust, book: IdentityBook::default(), nested_max: NESTED_MAX },
             report: Report::new(&arguments.target, arguments.json),
             stream_count: 0,
         };

@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io::{self, BufReader, Read};
 
 /// A longer record is passed over. Gossip messages have at most 100 MiB.
-const RECORD_BYTES_MAX: u64 = 256 << 20;
+const RECORD_BYTES_MAX: u64 = 128 << 20;
 
 /// How records are told apart.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]

@@ -45,12 +45,17 @@ pub(crate) struct Nested {
 pub(crate) struct Decoder {
     pub(crate) trust: Trust,
     pub(crate) book: IdentityBook,
+    /// A message with more nested ones is not looked into: an empty one has two bytes on the wire, and far more here.
+    pub(crate) nested_max: usize,
 }
 
 impl Decoder {
     /// Takes an envelope apart.
     pub(crate) fn envelope(&mut self, bytes: Bytes) -> Result<Gossip, WireError> {
         let view = EnvelopeView::parse(bytes)?;
+        if view.elements().nth(self.nested_max).is_some() {
+            return Err(WireError::TooLarge);
+        }
         let mut gossip = self.shallow(&view)?;
         gossip.nested = self.nested(&view);
         Ok(gossip)

@@ -139,3 +139,15 @@ fn a_stream_read_as_one_message_is_recognised() {
         selvedge_reading(&["decode", "-"], &be32(&[read("envelopes/Acknowledgement/001.bin")]).0).failed();
     assert!(run.out.contains("it looks like --framing be32"), "{run:?}");
 }
+
+#[test]
+fn a_message_that_would_fill_the_memory_is_refused() {
+    // empty envelopes: two bytes each, here in the list of the living of a membership response
+    let content: Vec<u8> = [0x0a, 0x00].repeat(1_000_000);
+    let mut payload = vec![0x18, 0x01, 0x3a];
+    prost::encoding::encode_varint(content.len() as u64, &mut payload);
+    payload.extend_from_slice(&content);
+    let envelope = selvedge_proto::envelope::seal(&payload, &[], None);
+    let run = selvedge_reading(&["decode", "-"], &envelope).failed();
+    assert!(run.out.contains("DAMAGED: not an envelope: too large"), "{run:?}");
+}
