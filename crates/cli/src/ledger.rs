@@ -6,7 +6,9 @@ use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 use selvedge::chain::Chain;
 use selvedge::config::NodeConfig;
-use selvedge::node::{ChannelFolder, create_channel_folder, joined_channels, open_channel_folder};
+use selvedge::node::{
+    ChannelFolder, create_channel_folder, joined_channels, ledger_folder, open_channel_folder,
+};
 use selvedge_ledger::{Access, Ledger, Options, Recovery};
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
@@ -74,8 +76,7 @@ impl Place {
     pub(crate) fn open_ledger(&self) -> Result<(Ledger, Recovery), Failure> {
         let data = self.data()?;
         let channel = self.channel(&data)?;
-        // where a node keeps it
-        let folder = data.join("ledgers").join(channel);
+        let folder = ledger_folder(&data, &channel);
         Ok(Ledger::open(&folder, &Options { access: Access::ReadOnly, ..Options::default() })?)
     }
 

@@ -125,7 +125,7 @@ fn host_and_port(host: &str, port: i32) -> String {
 }
 
 /// The folder of a channel's ledger in the data folder of a node.
-pub(super) fn ledger_folder(data: &Path, channel: &str) -> PathBuf {
+pub fn ledger_folder(data: &Path, channel: &str) -> PathBuf {
     data.join("ledgers").join(channel)
 }
 

@@ -14,7 +14,9 @@ mod service;
 mod settings;
 mod status;
 
-pub use channel::{ChannelFolder, create_channel_folder, joined_channels, open_channel_folder};
+pub use channel::{
+    ChannelFolder, create_channel_folder, joined_channels, ledger_folder, open_channel_folder,
+};
 pub use service::{Service, ServiceError};
 pub(crate) use settings::unix_now;
 pub use settings::{NodeSettings, SettingsError, data_folder, load_tls};
