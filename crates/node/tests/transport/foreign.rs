@@ -148,7 +148,8 @@ impl Stream {
     }
 
     pub(crate) async fn send_raw(&mut self, bytes: Bytes) {
-        self.sender.as_ref().unwrap().send(Ok(Frame::data(bytes))).await.unwrap();
+        // a stream that the node has ended takes nothing any more; its trailers say why
+        let _ended = self.sender.as_ref().unwrap().send(Ok(Frame::data(bytes))).await;
     }
 
     /// The next message, or the trailers with which the stream ends.
