@@ -78,7 +78,6 @@ def against_selvedge(report, program, folder):
         node.kill()
         bootstrap.stop()
         anchor.stop()
-    return node
 
 
 def require_quiet():
@@ -140,14 +139,17 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("told to stop"))
     report = Report()
     if arguments.target:
-        against_another(report, arguments.target, arguments.network, arguments.blocks)
+        with report.everything():
+            against_another(report, arguments.target, arguments.network, arguments.blocks)
     else:
         if not isolate():
             require_quiet()
         with tempfile.TemporaryDirectory(prefix="selvedge-foreign-") as folder:
-            node = against_selvedge(report, arguments.program.resolve(), folder)
-            if report.failed:
-                print(f"-- the node's log, its end:\n{node.log.read_text()[-20000:]}")
+            with report.everything():
+                against_selvedge(report, arguments.program.resolve(), folder)
+            log = pathlib.Path(folder) / "node.log"
+            if report.failed and log.exists():
+                print(f"-- the node's log, its end:\n{log.read_text()[-20000:]}")
     sys.exit(0 if report.close() else 1)
 
 

@@ -23,15 +23,24 @@ class Report:
         try:
             yield
         except Exception as error:  # pylint: disable=broad-except
-            self.failed += 1
-            place = traceback.extract_tb(sys.exc_info()[2])[-1]
-            reason = str(error) or type(error).__name__
-            print(
-                f"  FAIL {what}: {reason} ({type(error).__name__}, {place.name}:{place.lineno})", flush=True
-            )
+            self._fail(what, error)
         else:
             self.passed += 1
             print(f"  ok   {what}", flush=True)
+
+    @contextlib.contextmanager
+    def everything(self):
+        """Around all checks: what follows a failed one may be impossible."""
+        try:
+            yield
+        except Exception as error:  # pylint: disable=broad-except
+            self._fail("cannot go on, the remaining checks are left out", error)
+
+    def _fail(self, what, error):
+        self.failed += 1
+        place = traceback.extract_tb(sys.exc_info()[2])[-1]
+        reason = str(error) or "no reason given"
+        print(f"  FAIL {what}: {reason} ({type(error).__name__}, {place.name}:{place.lineno})", flush=True)
 
     def close(self):
         """The closing line; whether all held."""
