@@ -124,7 +124,7 @@ impl Driver {
             let status = status_of(reason, remote);
             if matches!(reason, CloseReason::Handshake(_) | CloseReason::HandshakeTimeout) {
                 let text = status.message();
-                if let Some(again) = self.refusals.admit(&format!("{} {text}", remote.ip())) {
+                if let Some(again) = self.refusals.admit(&format!("{} {reason:?}", remote.ip())) {
                     tracing::warn!(target: "gossip.comm", "handshake with {remote} refused: {text}{again}");
                 }
             }
