@@ -117,7 +117,7 @@ def against_another(report, address, network, folder):
     second.members()
     membership.run(world, own, second, foreign)
     channel.run(world, own, second, foreign)
-    blocks.refused_partners(world, own, foreign)
+    blocks.refused_partners(world, foreign)
     blocks.publish_height(second, len(present))
     blocks.served(world, second)
     hostile.harmless(world)

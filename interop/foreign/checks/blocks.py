@@ -12,7 +12,7 @@ from fabric_protos.common import common_pb2
 def run(world, own, second, foreign, coming):
     """`coming` are the blocks that follow those the node has, by number; `world.blocks` grows with them."""
     world.report.section("blocks")
-    refused_partners(world, own, foreign)
+    refused_partners(world, foreign)
     pushed(world, own, second, coming)
     served(world, second)
     pulled(world, own, coming)
@@ -38,7 +38,7 @@ def committed(world, number, data):
     world.blocks[number] = data
 
 
-def refused_partners(world, own, foreign):
+def refused_partners(world, foreign):
     """Who may not pull blocks."""
     with world.report.check("a peer of another organisation cannot pull blocks"):
         publish_height(foreign, len(world.blocks))
