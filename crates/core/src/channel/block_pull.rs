@@ -13,7 +13,7 @@ use crate::timers::Timer;
 use bytes::Bytes;
 use core::time::Duration;
 use selvedge_proto::digest;
-use selvedge_proto::envelope::EnvelopeView;
+use selvedge_proto::envelope::{ContentKind, EnvelopeView};
 use selvedge_proto::gossip::{DataDigest, DataRequest, GossipHello};
 use selvedge_proto::validate::{self, Malformed};
 use std::collections::BTreeSet;
@@ -145,13 +145,23 @@ impl Peer {
         Ok(())
     }
 
-    pub(super) fn on_block_hello(
+    /// A message of the block pull.
+    pub(super) fn on_block_pull(
         &mut self,
         id: &ChannelId,
         sender: &Sender,
         view: &EnvelopeView,
     ) -> Result<(), Reject> {
         self.check_partner(id, sender)?;
+        match view.kind() {
+            ContentKind::Hello => self.on_block_hello(id, sender, view),
+            ContentKind::DataDig => self.on_block_digest(id, sender, view),
+            ContentKind::DataReq => self.on_block_request(id, sender, view),
+            _ => self.on_block_update(id, sender, view),
+        }
+    }
+
+    fn on_block_hello(&mut self, id: &ChannelId, sender: &Sender, view: &EnvelopeView) -> Result<(), Reject> {
         let GossipHello { nonce, .. } = view.content_as().map_err(Malformed::from)?;
         let now = self.shared.now;
         let channel = self.channels.get_mut(id).ok_or(Unfitting::ChannelUnknown)?;
@@ -165,13 +175,12 @@ impl Peer {
         Ok(())
     }
 
-    pub(super) fn on_block_digest(
+    fn on_block_digest(
         &mut self,
         id: &ChannelId,
         sender: &Sender,
         view: &EnvelopeView,
     ) -> Result<(), Reject> {
-        self.check_partner(id, sender)?;
         let DataDigest { nonce, digests, .. } = view.content_as().map_err(Malformed::from)?;
         let config = &self.shared.config;
         let now = self.shared.now;
@@ -198,13 +207,12 @@ impl Peer {
         Ok(())
     }
 
-    pub(super) fn on_block_request(
+    fn on_block_request(
         &mut self,
         id: &ChannelId,
         sender: &Sender,
         view: &EnvelopeView,
     ) -> Result<(), Reject> {
-        self.check_partner(id, sender)?;
         let DataRequest { nonce, digests, .. } = view.content_as().map_err(Malformed::from)?;
         let now = self.shared.now;
         let channel = self.channels.get_mut(id).ok_or(Unfitting::ChannelUnknown)?;
@@ -227,13 +235,12 @@ impl Peer {
         Ok(())
     }
 
-    pub(super) fn on_block_update(
+    fn on_block_update(
         &mut self,
         id: &ChannelId,
         sender: &Sender,
         view: &EnvelopeView,
     ) -> Result<(), Reject> {
-        self.check_partner(id, sender)?;
         let nonce = view.pull().ok_or(Malformed::ContentMissing)?.nonce;
         let channel = self.channels.get_mut(id).ok_or(Unfitting::ChannelUnknown)?;
         channel.pull.initiator.update(sender.pki_id, nonce)?;

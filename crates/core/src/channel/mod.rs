@@ -237,10 +237,9 @@ impl Peer {
         self.check_sender(&id, sender)?;
         match envelope.kind() {
             ContentKind::DataMsg => self.on_pushed_block(&id, sender, envelope),
-            ContentKind::Hello => self.on_block_hello(&id, sender, envelope),
-            ContentKind::DataDig => self.on_block_digest(&id, sender, envelope),
-            ContentKind::DataReq => self.on_block_request(&id, sender, envelope),
-            ContentKind::DataUpdate => self.on_block_update(&id, sender, envelope),
+            ContentKind::Hello | ContentKind::DataDig | ContentKind::DataReq | ContentKind::DataUpdate => {
+                self.on_block_pull(&id, sender, envelope)
+            }
             ContentKind::StateSnapshot => self.on_state_info_snapshot(&id, sender, envelope),
             ContentKind::StateRequest => self.on_state_request(&id, sender, envelope),
             ContentKind::StateResponse => self.on_state_response(&id, sender, envelope),
