@@ -19,6 +19,8 @@ mod peer;
 mod pull;
 mod rate;
 mod reject;
+#[cfg(test)]
+mod samples;
 mod shared;
 mod stats;
 #[cfg(feature = "testing")]

@@ -197,13 +197,7 @@ impl<Id: Ord + Clone> Initiator<Id> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const A: PkiId = PkiId::new([1; 32]);
-    const B: PkiId = PkiId::new([2; 32]);
-
-    fn at(millis: u64) -> Instant {
-        Instant::from_nanos(millis * 1_000_000)
-    }
+    use crate::samples::{A, B, at};
 
     fn digest(
         pull: &mut Initiator<u64>,

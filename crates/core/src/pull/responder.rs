@@ -85,13 +85,7 @@ impl Responder {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const A: PkiId = PkiId::new([1; 32]);
-    const B: PkiId = PkiId::new([2; 32]);
-
-    fn at(millis: u64) -> Instant {
-        Instant::from_nanos(millis * 1_000_000)
-    }
+    use crate::samples::{A, B, at};
 
     #[test]
     fn w6_a_nonce_is_honoured_from_its_owner_only_and_for_its_time() {

@@ -1,7 +1,5 @@
 use super::*;
-
-const A: PkiId = PkiId::new([1; 32]);
-const B: PkiId = PkiId::new([2; 32]);
+use crate::samples::{A, B};
 
 fn copy(text: &'static str, from: PkiId) -> Candidate {
     let source = Source { via: BlockSource::Push, from: Some(from) };

@@ -1,15 +1,8 @@
 use super::*;
 use crate::channel::buffer::{Candidate as Copy, Source};
 use crate::output::BlockSource;
+use crate::samples::{A, B, C, at};
 use bytes::Bytes;
-
-const A: PkiId = PkiId::new([1; 32]);
-const B: PkiId = PkiId::new([2; 32]);
-const C: PkiId = PkiId::new([3; 32]);
-
-fn at(millis: u64) -> Instant {
-    Instant::from_nanos(millis * 1_000_000)
-}
 
 fn peer(pki_id: PkiId, height: u64) -> Candidate {
     Candidate { pki_id, height, is_own_org: true }
