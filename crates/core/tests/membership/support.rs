@@ -1,7 +1,5 @@
 //! What the tests of membership and connections share: one peer, and puppets that talk to it.
 
-#![allow(dead_code, reason = "each test file uses its part")]
-
 use core::time::Duration;
 use selvedge_core::testing::messages::{Alive, membership_request};
 use selvedge_core::testing::{Cluster, NodeId, crypto};

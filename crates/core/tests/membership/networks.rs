@@ -1,14 +1,10 @@
 //! Whole networks: everybody knows everybody soon, faults or no faults, and the same seed gives the same trace.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod support;
-
+use crate::support::ms;
 use core::time::Duration;
 use selvedge_core::testing::{Cluster, Link, NodeId};
 use selvedge_core::{Event, PkiId};
 use std::collections::BTreeSet;
-use support::ms;
 
 /// `count` nodes of one organisation that know of the first one.
 fn network(seed: u64, count: usize) -> (Cluster, Vec<NodeId>) {

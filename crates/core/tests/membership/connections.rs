@@ -2,16 +2,12 @@
 //! of spec/02 are in the tests of `connection`, where every order of events can be made; no. 4, 5, 8 and 16 are of the
 //! transport, 10 of the protocol itself, 13 of threads, 19 of acknowledgements, which nothing asks for yet.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod support;
-
+use crate::support::*;
 use bytes::Bytes;
 use core::time::Duration;
 use selvedge_core::testing::messages::{self, membership_request};
 use selvedge_core::testing::{Cluster, NodeId, crypto};
 use selvedge_core::{CloseReason, Event, Misbehaviour, Reject, Unfitting};
-use support::*;
 
 /// No. 3: an initiator that cannot read any more must not look connected.
 #[test]

@@ -1,10 +1,7 @@
 //! What Go peers expect of membership on the wire: the checklist of spec/04 §15, by its numbers. No. 1 and 2 are of
 //! connections and transport, 8 of the node, 10 and 11 are W-7, W-11 and W-8.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod support;
-
+use crate::support::*;
 use bytes::Bytes;
 use core::time::Duration;
 use selvedge_core::testing::messages::{membership_request, membership_response};
@@ -13,7 +10,6 @@ use selvedge_core::{ConnectionId, Endpoint};
 use selvedge_proto::envelope::{ElementList, EnvelopeView};
 use selvedge_proto::gossip::AliveMessage;
 use selvedge_proto::gossip::gossip_message::Tag;
-use support::*;
 
 /// Asks a peer as this puppet, and gives what it answers.
 fn ask(
