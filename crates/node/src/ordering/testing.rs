@@ -1,6 +1,6 @@
 //! A network with an ordering source, for tests of both ends of `Deliver`.
 
-use super::{Creator, OrderingServer, OrderingSettings, OrderingSource, sealed_envelope};
+use super::{Creator, OrderingError, OrderingServer, OrderingSettings, OrderingSource, sealed_envelope};
 use crate::devnet::material::{Member, Network, NetworkPlan, Organization};
 use crate::transport::{Settings, TlsHandle, TlsMaterial, Transport};
 use bytes::Bytes;
@@ -28,10 +28,16 @@ impl Ordered {
     pub(crate) fn valid_from(seconds: i64) -> Self {
         let network = Network::generate(&NetworkPlan::loopback(CHANNEL, 2, 1, seconds, || 7050)).unwrap();
         let folder = tempfile::tempdir().unwrap();
-        let orderer = creator(&network.orderers, &network.orderers.nodes[0].member, seconds);
-        let settings = OrderingSettings::new(folder.path().join("chain"), orderer);
-        let source = OrderingSource::open(settings, &network.genesis).unwrap();
+        let source = open(&network, &folder, seconds, &network.genesis).unwrap();
         Self { network, source, folder }
+    }
+
+    /// Closes the source and opens its folder again as the chain of a genesis block.
+    pub(crate) fn reopened(self, genesis: &common::Block) -> Result<Self, OrderingError> {
+        let Self { network, source, folder } = self;
+        drop(source);
+        let source = open(&network, &folder, super::transactions::wall_clock(), genesis)?;
+        Ok(Self { network, source, folder })
     }
 
     pub(crate) fn peer(&self) -> Creator {
@@ -74,6 +80,16 @@ impl Ordered {
     pub(crate) fn orderer_root(&self) -> Bytes {
         Bytes::copy_from_slice(self.network.orderers.tls_ca_der())
     }
+}
+
+fn open(
+    network: &Network,
+    folder: &TempDir,
+    now: i64,
+    genesis: &common::Block,
+) -> Result<OrderingSource, OrderingError> {
+    let orderer = creator(&network.orderers, &network.orderers.nodes[0].member, now);
+    OrderingSource::open(OrderingSettings::new(folder.path().join("chain"), orderer), genesis)
 }
 
 fn tls(member: &Member, client_roots: Vec<CertificateDer<'static>>) -> TlsHandle {

@@ -1,7 +1,7 @@
 //! The chain a source makes is one a peer accepts.
 
-use crate::ordering::testing::{CHANNEL, Ordered, creator};
-use crate::ordering::{Cutter, Load, OrderingError, OrderingSettings, OrderingSource};
+use crate::ordering::testing::{CHANNEL, Ordered};
+use crate::ordering::{Cutter, Load, OrderingError, OrderingSource};
 use bytes::Bytes;
 use selvedge_proto::{block, common};
 use std::time::Duration;
@@ -44,17 +44,9 @@ fn a_chain_is_taken_up_again() {
     let ordered = Ordered::new();
     ordered.cut();
     let last = ordered.cut();
-    let Ordered { network, source, folder } = ordered;
-    drop(source);
-    let orderer = creator(
-        &network.orderers,
-        &network.orderers.nodes[0].member,
-        crate::ordering::transactions::wall_clock(),
-    );
-    let settings = OrderingSettings::new(folder.path().join("chain"), orderer);
-    let source = OrderingSource::open(settings, &network.genesis).unwrap();
-    assert_eq!(source.height(), 3);
-    let ordered = Ordered { network, source, folder };
+    let genesis = ordered.network.genesis.clone();
+    let ordered = ordered.reopened(&genesis).unwrap();
+    assert_eq!(ordered.source.height(), 3);
     ordered.cut();
     let next = block_at(&ordered.source, 3);
     assert_eq!(next.header.as_ref().unwrap().previous_hash, last.header_hash[..]);
@@ -65,16 +57,8 @@ fn a_chain_is_taken_up_again() {
 fn a_folder_with_another_chain_is_refused() {
     let ordered = Ordered::new();
     let other = Ordered::new();
-    let Ordered { network, source, folder } = ordered;
-    drop(source);
-    let orderer = creator(
-        &network.orderers,
-        &network.orderers.nodes[0].member,
-        crate::ordering::transactions::wall_clock(),
-    );
-    let settings = OrderingSettings::new(folder.path().join("chain"), orderer);
-    let error = OrderingSource::open(settings, &other.network.genesis).unwrap_err();
-    assert!(matches!(error, OrderingError::Foreign(_)), "{error}");
+    let error = ordered.reopened(&other.network.genesis).err();
+    assert!(matches!(error, Some(OrderingError::Foreign(_))), "{error:?}");
 }
 
 #[test]
