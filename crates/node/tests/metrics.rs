@@ -67,6 +67,7 @@ fn touched() -> Metrics {
     ours.messages_rejected.with(["AliveMessage", "stale"]).add(1);
     ours.signatures_made.add(1);
     ours.blocks_received.with(["mychannel", "orderer"]).add(1);
+    ours.orderer_stream_ends.with(["mychannel", "withheld"]).add(1);
     ours.highest_height_known.channel("mychannel").set(92);
     ours.connections.with(["inbound"]).increment();
     ours.queue_length.with(["verify"]).set(1);

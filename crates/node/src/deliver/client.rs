@@ -1,18 +1,21 @@
 //! The task that keeps a stream of blocks going.
 
-use super::connection::{self, Responses};
+use super::censorship::CensorshipWatch;
+use super::connection;
 use super::endpoints::{Rotation, apply_overrides};
 use super::response::{self, Response};
 use super::state::{DeliverState, Phase};
-use super::{DeliverSettings, EndReason, LOGGER, SeekRequest, seek_envelope, seek_info};
-use crate::transport::{TlsHandle, Transport};
+use super::{DeliverSettings, EndReason, LOGGER, MESSAGE_BYTES_MAX, seek_info};
+use crate::transport::Transport;
 use bytes::Bytes;
+use futures_util::FutureExt as _;
 use selvedge_msp::OrdererEndpoint;
 use selvedge_proto::orderer::seek_info::SeekContentType;
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::future::pending;
+use std::pin::pin;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -34,7 +37,7 @@ pub struct DeliveredBlock {
 
 /// Keeps a stream of blocks going; see the [module](super).
 pub struct DeliverClient {
-    settings: DeliverSettings,
+    settings: Arc<DeliverSettings>,
     transport: Transport,
     control: Control,
     hold: watch::Receiver<bool>,
@@ -154,6 +157,10 @@ impl DeliverClient {
             blocks_count: 0,
             blocks_bytes: 0,
             last_end: None,
+            ends: BTreeMap::new(),
+            headers_count: 0,
+            headers_refused_count: 0,
+            highest_header: None,
         });
         let control = Control {
             rotation: Rotation::new(settings.seed),
@@ -163,7 +170,7 @@ impl DeliverClient {
         };
         let client = Self {
             budget: Arc::new(Semaphore::new(budget_of(&settings, usize::MAX) as usize)),
-            settings,
+            settings: Arc::new(settings),
             transport,
             control,
             hold,
@@ -214,7 +221,7 @@ impl DeliverClient {
             self.set_phase(Phase::Pausing { pause });
             self.control.unless_interrupted(&self.settings, tokio::time::sleep(pause)).await?;
         }
-        self.wait_while_held().await?;
+        self.wait_while_held(&mut None).await?;
         let since = Instant::now();
         let end = self.receive_from(&endpoint).await;
         if since.elapsed() > self.settings.backoff.pause_max {
@@ -224,10 +231,11 @@ impl DeliverClient {
         end
     }
 
-    async fn wait_while_held(&mut self) -> Result<(), End> {
+    async fn wait_while_held(&mut self, watch: &mut Option<CensorshipWatch>) -> Result<(), End> {
         if *self.hold.borrow_and_update() {
             self.set_phase(Phase::Held);
-            self.control.unless_interrupted(&self.settings, released(&mut self.hold)).await?;
+            let held = self.control.unless_interrupted(&self.settings, released(&mut self.hold));
+            not_counted(watch, held).await?;
         }
         Ok(())
     }
@@ -237,7 +245,8 @@ impl DeliverClient {
         self.stream += 1;
         self.next = self.next.max(self.control.orders.borrow().skip_to);
         self.set_phase(Phase::Connecting { address: endpoint.address.clone() });
-        let opening = open(endpoint, &self.settings, &self.transport, self.next);
+        let info = seek_info(self.next, SeekContentType::Block);
+        let opening = connection::open(endpoint, &self.settings, &self.transport, info, MESSAGE_BYTES_MAX);
         let mut responses = self.control.unless_interrupted(&self.settings, opening).await??;
         tracing::info!(
             target: LOGGER,
@@ -247,25 +256,41 @@ impl DeliverClient {
             "pulling blocks from the ordering service"
         );
         let source = Arc::from(endpoint.address.as_str());
+        let mut watch = self.watch();
         loop {
-            self.wait_while_held().await?;
+            self.wait_while_held(&mut watch).await?;
             self.set_phase(Phase::Receiving { address: endpoint.address.clone() });
             let hold = &mut self.hold;
             let next = async {
                 tokio::select! {
                     biased;
-                    () = changed(hold) => None,
-                    response = responses.next() => Some(response),
+                    () = changed(hold) => Ok(None),
+                    response = responses.next() => response.map(Some),
+                    reason = withheld(&mut watch) => Err(reason),
                 }
             };
-            if let Some(response) = self.control.unless_interrupted(&self.settings, next).await? {
-                self.take(response?, &source).await?;
+            if let Some(response) = self.control.unless_interrupted(&self.settings, next).await?? {
+                self.take(response, &source, &mut watch).await?;
             }
         }
     }
 
+    /// Watches over a new stream, where that is wanted and there are other orderers.
+    fn watch(&self) -> Option<CensorshipWatch> {
+        let censorship = self.settings.censorship.clone()?;
+        let others = Some(self.control.rotation.others()).filter(|others| !others.is_empty())?;
+        let (settings, transport) = (Arc::clone(&self.settings), self.transport.clone());
+        let state = self.state.clone();
+        Some(CensorshipWatch::start(settings, censorship, transport, others, self.next, state))
+    }
+
     /// Looks at one response and hands its block on.
-    async fn take(&mut self, response: Bytes, source: &Arc<str>) -> Result<(), End> {
+    async fn take(
+        &mut self,
+        response: Bytes,
+        source: &Arc<str>,
+        watch: &mut Option<CensorshipWatch>,
+    ) -> Result<(), End> {
         let (number, bytes) = match response::read(response)? {
             Response::Block { number, bytes } => (number, bytes),
             Response::Status(status) => return Err(EndReason::of_status(status).into()),
@@ -273,13 +298,22 @@ impl DeliverClient {
         if number != self.next {
             return Err(EndReason::WrongNumber { expected: self.next, given: number }.into());
         }
+        if let Some(watch) = watch {
+            watch.on_block(number);
+        }
         let block_bytes = bytes.len();
-        let room = async {
+        let mut room = pin!(async {
             let budget = Arc::clone(&self.budget);
             let budget = budget.acquire_many_owned(budget_of(&self.settings, block_bytes)).await;
             Some((budget.ok()?, self.blocks.reserve().await.ok()?))
+        });
+        let room = match (&mut room).now_or_never() {
+            Some(room) => room,
+            None => {
+                self.set_phase(Phase::Full);
+                not_counted(watch, self.control.unless_interrupted(&self.settings, room)).await?
+            }
         };
-        let room = self.control.unless_interrupted(&self.settings, room).await?;
         let (budget, permit) = room.ok_or(End::Stop)?;
         let (stream, source) = (self.stream, Arc::clone(source));
         permit.send(DeliveredBlock { number, bytes, stream, source, _budget: budget });
@@ -321,6 +355,7 @@ impl DeliverClient {
         self.state.send_modify(|state| {
             state.failures = failures;
             state.next_block = self.next;
+            *state.ends.entry(reason.reason()).or_default() += 1;
             state.last_end = Some((address, reason));
         });
     }
@@ -397,32 +432,28 @@ fn budget_of(settings: &DeliverSettings, block_bytes: usize) -> u32 {
     u32::try_from(block_bytes).unwrap_or(u32::MAX).min(all)
 }
 
-/// Connects and asks for blocks from `next` on.
-async fn open(
-    endpoint: &OrdererEndpoint,
-    settings: &DeliverSettings,
-    transport: &Transport,
-    next: u64,
-) -> Result<Responses, EndReason> {
-    let connection = connection::connect(endpoint, settings, transport).await?;
-    let mut nonce = [0; 24];
-    aws_lc_rs::rand::fill(&mut nonce).map_err(|_| EndReason::Sign("no random numbers".to_owned()))?;
-    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    let request = SeekRequest {
-        channel: &settings.channel,
-        info: seek_info(next, SeekContentType::Block),
-        seconds: i64::try_from(seconds).unwrap_or(i64::MAX),
-        nonce,
-        identity: &settings.identity,
-        tls_certificate_hash: settings.tls.as_ref().map(TlsHandle::client_hash),
-    };
-    let envelope =
-        seek_envelope(&request, &settings.signer).map_err(|error| EndReason::Sign(error.to_string()))?;
-    Ok(Responses::of(connection, envelope))
+/// Waits for something that the orderer is not to blame for.
+async fn not_counted<T>(watch: &mut Option<CensorshipWatch>, future: impl Future<Output = T>) -> T {
+    if let Some(watch) = watch {
+        watch.pause();
+    }
+    let output = future.await;
+    if let Some(watch) = watch {
+        watch.resume();
+    }
+    output
+}
+
+/// Waits for a block to be withheld; for ever, if nobody watches.
+async fn withheld(watch: &mut Option<CensorshipWatch>) -> EndReason {
+    match watch {
+        Some(watch) => EndReason::Withheld { number: watch.withheld().await, limit: watch.limit() },
+        None => pending().await,
+    }
 }
 
 /// Waits for another value; for ever, if there will be none.
-async fn changed<T>(receiver: &mut watch::Receiver<T>) {
+pub(super) async fn changed<T>(receiver: &mut watch::Receiver<T>) {
     if receiver.changed().await.is_err() {
         pending::<()>().await;
     }

@@ -1,20 +1,50 @@
 //! One connection to one orderer, and the one stream on it.
 
 use super::response::RawCodec;
-use super::{DeliverSettings, EndReason, MESSAGE_BYTES_MAX};
-use crate::transport::{Http2Connection, Transport};
+use super::{DeliverSettings, EndReason, SeekRequest, seek_envelope};
+use crate::transport::{Http2Connection, TlsHandle, Transport};
 use bytes::Bytes;
 use futures_util::{FutureExt as _, Stream, StreamExt as _, TryStreamExt as _};
 use rustls::pki_types::CertificateDer;
 use selvedge_msp::OrdererEndpoint;
 use selvedge_proto::common::Envelope;
+use selvedge_proto::orderer::SeekInfo;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
+use std::time::{SystemTime, UNIX_EPOCH};
 use tonic::codegen::http::uri::PathAndQuery;
 use tonic::{Request, Status};
 
+/// Largest message accepted on a stream of headers. Only a configuration is larger than a few kilobytes.
+pub(super) const HEADER_BYTES_MAX: usize = 16 << 20;
+
+/// Connects, and asks for what `info` says.
+pub(super) async fn open(
+    endpoint: &OrdererEndpoint,
+    settings: &DeliverSettings,
+    transport: &Transport,
+    info: SeekInfo,
+    message_bytes_max: usize,
+) -> Result<Responses, EndReason> {
+    let connection = connect(endpoint, settings, transport).await?;
+    let mut nonce = [0; 24];
+    aws_lc_rs::rand::fill(&mut nonce).map_err(|_| EndReason::Sign("no random numbers".to_owned()))?;
+    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let request = SeekRequest {
+        channel: &settings.channel,
+        info,
+        seconds: i64::try_from(seconds).unwrap_or(i64::MAX),
+        nonce,
+        identity: &settings.identity,
+        tls_certificate_hash: settings.tls.as_ref().map(TlsHandle::client_hash),
+    };
+    let envelope =
+        seek_envelope(&request, &settings.signer).map_err(|error| EndReason::Sign(error.to_string()))?;
+    Ok(Responses::of(connection, envelope, message_bytes_max))
+}
+
 /// Reaches an orderer: name resolution, TCP, TLS, HTTP/2.
-pub(super) async fn connect(
+async fn connect(
     endpoint: &OrdererEndpoint,
     settings: &DeliverSettings,
     transport: &Transport,
@@ -44,9 +74,9 @@ pub(super) struct Responses {
 impl Responses {
     /// Sends the request. An orderer answers nothing, not even headers, until it has a first block to send; so this does not
     /// wait for the stream to open.
-    pub(super) fn of(connection: Http2Connection, request: Envelope) -> Self {
+    fn of(connection: Http2Connection, request: Envelope, message_bytes_max: usize) -> Self {
         let mut grpc =
-            tonic::client::Grpc::new(connection.clone()).max_decoding_message_size(MESSAGE_BYTES_MAX);
+            tonic::client::Grpc::new(connection.clone()).max_decoding_message_size(message_bytes_max);
         let opening = async move {
             grpc.ready().await.map_err(|error| Status::unavailable(error.to_string()))?;
             let path = PathAndQuery::from_static("/orderer.AtomicBroadcast/Deliver");

@@ -3,6 +3,7 @@
 use crate::transport::DialStep;
 use selvedge_proto::common::Status;
 use std::fmt;
+use std::time::Duration;
 use tonic::Code;
 
 /// Why a stream of blocks, or the attempt at one, ended. None of them ends the client.
@@ -62,6 +63,13 @@ pub enum EndReason {
         /// Why.
         reason: String,
     },
+    /// The orderer does not deliver a block that exists: other orderers have shown its header, or that of a later one.
+    Withheld {
+        /// The block's number.
+        number: u64,
+        /// How long it was waited for at least.
+        limit: Duration,
+    },
 }
 
 impl EndReason {
@@ -84,6 +92,7 @@ impl EndReason {
             Self::NoHeader => "no_header",
             Self::WrongNumber { .. } => "wrong_number",
             Self::Refused { .. } => "refused",
+            Self::Withheld { .. } => "withheld",
         }
     }
 
@@ -130,6 +139,9 @@ impl fmt::Display for EndReason {
                 write!(f, "it sent block {given} where block {expected} had to come")
             }
             Self::Refused { number, reason } => write!(f, "its block {number} was refused: {reason}"),
+            Self::Withheld { number, limit } => {
+                write!(f, "it withholds block {number}, which other orderers have had for {limit:?}")
+            }
         }
     }
 }

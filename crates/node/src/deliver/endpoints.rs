@@ -96,6 +96,13 @@ impl Rotation {
         self.endpoints.get(self.position)
     }
 
+    /// All the others, each address once.
+    pub(super) fn others(&self) -> Vec<OrdererEndpoint> {
+        let current = self.current().map(|endpoint| &endpoint.address);
+        let mut seen = BTreeSet::from_iter(current);
+        self.endpoints.iter().filter(|endpoint| seen.insert(&endpoint.address)).cloned().collect()
+    }
+
     /// Turns to the next one.
     pub(super) fn advance(&mut self) {
         self.position = (self.position + 1).checked_rem(self.endpoints.len()).unwrap_or(0);
@@ -155,6 +162,22 @@ mod tests {
         let mut other_roots = endpoints(&["a:1", "b:1"]);
         other_roots[0].tls_roots = Vec::new();
         assert!(rotation.replace(other_roots));
+    }
+
+    #[test]
+    fn the_others_are_all_but_the_present_one_each_once() {
+        let mut rotation = Rotation::new(1);
+        assert_eq!(rotation.others(), []);
+        rotation.replace(endpoints(&["a:1", "b:1", "b:1", "a:1", "c:1"]));
+        for _ in 0..5 {
+            let present = rotation.current().unwrap().address.clone();
+            let mut others: Vec<_> = rotation.others().into_iter().map(|endpoint| endpoint.address).collect();
+            others.sort();
+            let expected: Vec<_> =
+                ["a:1", "b:1", "c:1"].into_iter().filter(|other| *other != present).collect();
+            assert_eq!(others, expected);
+            rotation.advance();
+        }
     }
 
     #[test]

@@ -7,26 +7,33 @@
 //! It checks the order of the blocks, no more. Verifying them is the receiver's business; a block that does not verify is
 //! reported with [`DeliverHandle::refuse`], and asked for again elsewhere.
 //!
-//! Channels of consensus type `BFT` are served the same way, going round the orderers on failure. An orderer that
-//! withholds blocks without ending the stream is not found out (spec/07 §13.3).
+//! Channels of consensus type `BFT` are served the same way, going round the orderers on failure. There an orderer may
+//! withhold blocks without ending the stream; so, with [`CensorshipSettings`], the headers of all other orderers are
+//! followed meanwhile (spec/07 §14.3). An orderer that does not deliver a block in time after its header was received
+//! from another one, and verified, is left. Time in which this node itself held the stream does not count; and an orderer
+//! that works off a backlog is not left as long as fewer and fewer blocks are missing, however slowly.
 
 mod backoff;
+mod censorship;
 mod client;
 mod connection;
 mod end_reason;
 mod endpoints;
+mod headers;
 mod response;
 mod seek;
 mod settings;
 mod state;
 #[cfg(test)]
 mod tests;
+mod withholding;
 
 pub use backoff::BackOff;
+pub use censorship::CensorshipSettings;
 pub use client::{DeliverClient, DeliverHandle, DeliveredBlock};
 pub use end_reason::EndReason;
 pub use endpoints::{EndpointOverride, apply_overrides, load_overrides};
-pub use seek::{SeekRequest, seek_envelope, seek_info};
+pub use seek::{SeekRequest, seek_envelope, seek_info, seek_newest};
 pub use selvedge_msp::OrdererEndpoint;
 pub use settings::DeliverSettings;
 pub use state::{DeliverState, Phase};

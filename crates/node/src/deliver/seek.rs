@@ -6,16 +6,23 @@ use prost_types::Timestamp;
 use selvedge_msp::{SignError, Signer};
 use selvedge_proto::common::{ChannelHeader, Envelope, Header, HeaderType, Payload, SignatureHeader};
 use selvedge_proto::orderer::seek_info::SeekContentType;
-use selvedge_proto::orderer::{SeekInfo, SeekPosition, SeekSpecified, seek_position};
+use selvedge_proto::orderer::{SeekInfo, SeekNewest, SeekPosition, SeekSpecified, seek_position};
 
 /// Asks for every block from `start` on, without end.
 pub fn seek_info(start: u64, content: SeekContentType) -> SeekInfo {
-    let position = |number| {
-        let specified = seek_position::Type::Specified(SeekSpecified { number });
-        Some(SeekPosition { r#type: Some(specified) })
-    };
+    endless(seek_position::Type::Specified(SeekSpecified { number: start }), content)
+}
+
+/// Asks for the newest block, and for every one after it, without end.
+pub fn seek_newest(content: SeekContentType) -> SeekInfo {
+    endless(seek_position::Type::Newest(SeekNewest {}), content)
+}
+
+fn endless(start: seek_position::Type, content: SeekContentType) -> SeekInfo {
+    let position = |position| Some(SeekPosition { r#type: Some(position) });
+    let stop = seek_position::Type::Specified(SeekSpecified { number: u64::MAX });
     // behaviour BLOCK_UNTIL_READY and error response STRICT are zero
-    let (start, stop) = (position(start), position(u64::MAX));
+    let (start, stop) = (position(start), position(stop));
     SeekInfo { start, stop, content_type: content.into(), ..Default::default() }
 }
 
@@ -81,6 +88,8 @@ mod tests {
         assert_eq!(full(300), "0a051a0308ac02120d1a0b08ffffffffffffffffff01");
         let headers = seek_info(1, SeekContentType::HeaderWithSig);
         assert_eq!(hex(&headers.encode_to_vec()), "0a041a020801120d1a0b08ffffffffffffffffff012801");
+        let newest = seek_newest(SeekContentType::HeaderWithSig);
+        assert_eq!(hex(&newest.encode_to_vec()), "0a020a00120d1a0b08ffffffffffffffffff012801");
     }
 
     #[test]

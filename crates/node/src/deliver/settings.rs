@@ -1,6 +1,6 @@
 //! What a client needs to know.
 
-use super::{BackOff, EndpointOverride};
+use super::{BackOff, CensorshipSettings, EndpointOverride};
 use crate::transport::TlsHandle;
 use bytes::Bytes;
 use selvedge_msp::Signer;
@@ -25,12 +25,14 @@ pub struct DeliverSettings {
     pub backoff: BackOff,
     /// Bytes of blocks that were handed on and not yet taken; beyond, the stream is not read. A larger block is taken alone.
     pub queue_bytes_max: usize,
+    /// Leave an orderer that withholds blocks, on channels of consensus type `BFT`; `None` to trust it.
+    pub censorship: Option<CensorshipSettings>,
     /// Seed for the order in which orderers are asked.
     pub seed: u64,
 }
 
 impl DeliverSettings {
-    /// Fabric's defaults; TLS off, no overrides.
+    /// Fabric's defaults; TLS off, no overrides, no watch for withheld blocks.
     pub fn new(channel: String, identity: Bytes, signer: Signer, seed: u64) -> Self {
         Self {
             channel,
@@ -41,6 +43,7 @@ impl DeliverSettings {
             connect_timeout: Duration::from_secs(3),
             backoff: BackOff::default(),
             queue_bytes_max: 64 << 20,
+            censorship: None,
             seed,
         }
     }

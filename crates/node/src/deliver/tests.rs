@@ -1,13 +1,15 @@
 //! The client against the ordering source over mutual TLS, and against scripted orderers.
 
+mod censorship;
 mod failover;
 mod following;
 mod misbehaviour;
+mod puppet;
 mod scripted;
 
 use super::{
-    BackOff, DeliverClient, DeliverHandle, DeliverSettings, DeliverState, DeliveredBlock, OrdererEndpoint,
-    Phase,
+    BackOff, CensorshipSettings, DeliverClient, DeliverHandle, DeliverSettings, DeliverState, DeliveredBlock,
+    OrdererEndpoint, Phase,
 };
 use crate::ordering::OrderingServer;
 use crate::ordering::testing::{CHANNEL, Ordered, dialer};
@@ -35,11 +37,22 @@ struct Start {
     room: usize,
     /// Bytes of blocks that nobody has to take out.
     room_bytes: usize,
+    censorship: Option<CensorshipSettings>,
+    /// The pause after the first failure.
+    first_pause: Duration,
 }
 
 impl Start {
     fn over_tls(ordered: &Ordered) -> Self {
-        Self { tls: Some(ordered.peer_tls()), next_block: 0, hold: false, room: 64, room_bytes: 1 << 20 }
+        Self {
+            tls: Some(ordered.peer_tls()),
+            next_block: 0,
+            hold: false,
+            room: 64,
+            room_bytes: 1 << 20,
+            censorship: None,
+            first_pause: Duration::from_millis(1),
+        }
     }
 
     fn go(self, ordered: &Ordered, endpoints: Vec<OrdererEndpoint>) -> Pulling {
@@ -47,11 +60,11 @@ impl Start {
         let mut settings = DeliverSettings::new(CHANNEL.to_owned(), peer.identity, peer.signer, 1);
         settings.tls = self.tls;
         settings.queue_bytes_max = self.room_bytes;
+        settings.censorship = self.censorship;
         // long enough that nothing but a broken test comes near it
         settings.connect_timeout = Duration::from_secs(60);
         // short pauses at first; and no stream stands long enough to make failures forgotten
-        let (first, pause_max) = (Duration::from_millis(1), Duration::from_secs(60));
-        settings.backoff = BackOff { first, pause_max };
+        settings.backoff = BackOff { first: self.first_pause, pause_max: Duration::from_secs(60) };
         let (endpoints, endpoints_seen) = watch::channel(Arc::from(endpoints));
         let (hold, hold_seen) = watch::channel(self.hold);
         let (blocks_in, blocks) = mpsc::channel(self.room);

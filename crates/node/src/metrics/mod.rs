@@ -113,6 +113,8 @@ pub struct SelvedgeMetrics {
     pub signatures_made: Counter,
     /// `selvedge_blocks_received_total{channel,source}`: `orderer`, `push`, `pull` or `transfer`.
     pub blocks_received: Counters<2>,
+    /// `selvedge_orderer_stream_ends_total{channel,reason}`: streams of blocks from orderers that ended.
+    pub orderer_stream_ends: Counters<2>,
     /// `selvedge_highest_height_known{channel}`: the greatest height any member tells of; the own one lags by
     /// the difference.
     pub highest_height_known: Gauges<1>,
@@ -296,6 +298,11 @@ impl SelvedgeMetrics {
                 "selvedge_blocks_received_total",
                 "Blocks received that were new, by the way they came.",
                 ["channel", "source"],
+            ),
+            orderer_stream_ends: maker.counters(
+                "selvedge_orderer_stream_ends_total",
+                "Streams of blocks from orderers that ended, by why.",
+                ["channel", "reason"],
             ),
             highest_height_known: maker.gauges(
                 "selvedge_highest_height_known",

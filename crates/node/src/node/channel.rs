@@ -31,6 +31,7 @@ pub(super) struct JoinedChannel {
 pub(super) struct Delivery {
     pub(super) handle: DeliverHandle,
     pub(super) endpoints: watch::Sender<Arc<[OrdererEndpoint]>>,
+    pub(super) bundle: watch::Sender<Arc<ChannelBundle>>,
     pub(super) hold: watch::Sender<bool>,
 }
 
@@ -95,6 +96,14 @@ impl JoinedChannel {
         if let Some(delivery) = &self.delivery {
             delivery.handle.skip_to(height);
         }
+    }
+
+    /// Streams from orderers that ended, by reason.
+    pub(super) fn orderer_stream_ends(&self) -> BTreeMap<&'static str, u64> {
+        self.delivery
+            .as_ref()
+            .map(|delivery| delivery.handle.state().borrow().ends.clone())
+            .unwrap_or_default()
     }
 
     /// What the core must know.

@@ -5,7 +5,7 @@ use super::checks::{BlockCheck, Checked};
 use super::committer::Report;
 use super::status::{ChannelStatus, MemberStatus, NodeStatus};
 use super::{DRAIN, NodeError, NodeEvent, NodeSettings, channel};
-use crate::deliver::{DeliverClient, DeliverSettings, DeliveredBlock, OrdererEndpoint};
+use crate::deliver::{CensorshipSettings, DeliverClient, DeliverSettings, DeliveredBlock, OrdererEndpoint};
 use crate::transport::{Connection, DialHandle, Transport, TransportEvent};
 use crate::workers::{Results, Workers};
 use bytes::Bytes;
@@ -338,6 +338,7 @@ impl Driver {
         let Some(joined) = self.channels.get(channel) else { return };
         self.verifier.set_channel(channel, Arc::clone(&joined.bundle));
         if let Some(delivery) = &joined.delivery {
+            delivery.bundle.send_replace(Arc::clone(&joined.bundle));
             delivery.endpoints.send_replace(orderer_endpoints(&joined.bundle));
         }
         let Some(tls) = &self.settings.tls else { return };
@@ -351,6 +352,7 @@ impl Driver {
     fn start_delivery(&mut self, channel: &ChannelId, next_block: u64) {
         let Some(joined) = self.channels.get_mut(channel) else { return };
         let (endpoints, endpoints_seen) = watch::channel(orderer_endpoints(&joined.bundle));
+        let (bundle, bundle_seen) = watch::channel(Arc::clone(&joined.bundle));
         let (hold, hold_seen) = watch::channel(false);
         let (blocks, mut received) = mpsc::channel::<DeliveredBlock>(1);
         let (deliver, of) = (self.deliver.clone(), channel.clone());
@@ -372,9 +374,11 @@ impl Driver {
         settings.overrides.clone_from(&self.settings.orderer_overrides);
         settings.connect_timeout = self.settings.orderer_connect_timeout;
         settings.backoff.pause_max = self.settings.orderer_pause_max;
+        let watched = self.settings.block_censorship_timeout;
+        settings.censorship = watched.map(|timeout| CensorshipSettings { timeout, bundle: bundle_seen });
         let transport = self.transport.clone();
         let handle = DeliverClient::start(settings, transport, endpoints_seen, next_block, hold_seen, blocks);
-        joined.delivery = Some(Delivery { handle, endpoints, hold });
+        joined.delivery = Some(Delivery { handle, endpoints, bundle, hold });
     }
 
     fn ledger_options(&self) -> Options {
@@ -425,6 +429,7 @@ impl Driver {
             heights,
             buffered_count: view.buffered_count,
             requests_in_flight: view.requests_in_flight,
+            orderer_stream_ends: joined.orderer_stream_ends(),
             halted: joined.halted.clone(),
         })
     }

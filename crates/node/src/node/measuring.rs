@@ -134,6 +134,9 @@ fn show(metrics: &Metrics, status: &NodeStatus) {
         metrics.gossip.total_peers_known.channel(name).set(channel.alive_count);
         metrics.gossip.payload_buffer_size.channel(name).set(channel.buffered_count as u64);
         metrics.selvedge.highest_height_known.channel(name).set(greatest_height(channel));
+        for (reason, count) in &channel.orderer_stream_ends {
+            metrics.selvedge.orderer_stream_ends.with([name, reason]).advance_to(*count);
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a node is started with, and how it follows from `core.yaml`.
 
-use crate::config::NodeConfig;
+use crate::config::{DeliveryPolicy, DeliverySettings, NodeConfig};
 use crate::deliver::{EndpointOverride, load_overrides};
 use crate::transport::{self, TlsError, TlsHandle, TlsMaterial, certificates_from_pem, private_key_from_pem};
 use selvedge_core::{Config, Endpoint};
@@ -30,6 +30,9 @@ pub struct NodeSettings {
     pub orderer_connect_timeout: Duration,
     /// Longest pause between attempts to reach an orderer.
     pub orderer_pause_max: Duration,
+    /// How long a block of a BFT channel may take to come from one orderer after its header came from another; `None`
+    /// leaves nobody for that (`peer.deliveryclient.policy: simple`).
+    pub block_censorship_timeout: Option<Duration>,
     /// Orderer addresses to replace (`peer.deliveryclient.addressOverrides`).
     pub orderer_overrides: Vec<EndpointOverride>,
     /// Whether identities without the peer role are refused where their organisation has NodeOUs (spec/03 W-1).
@@ -79,6 +82,7 @@ impl NodeSettings {
             org_leader: false,
             orderer_connect_timeout: Duration::from_secs(3),
             orderer_pause_max: Duration::from_secs(5),
+            block_censorship_timeout: Some(Duration::from_secs(30)),
             orderer_overrides: Vec::new(),
             require_peer_role: false,
             verify_thread_count: 0,
@@ -112,11 +116,22 @@ impl NodeSettings {
         settings.orderer_connect_timeout = config.delivery.conn_timeout;
         // Fabric's default of an hour would leave a node that recovers waiting (spec/07 §13.3)
         settings.orderer_pause_max = config.delivery.reconnect_backoff_threshold.min(Duration::from_secs(10));
+        settings.block_censorship_timeout = block_censorship_timeout(&config.delivery);
         settings.require_peer_role = config.selvedge.require_peer_role;
         settings.verify_thread_count = config.selvedge.verify_thread_count;
         settings.ledger_segment_bytes = config.selvedge.ledger_segment_bytes;
         Ok(settings)
     }
+}
+
+/// After how long an orderer counts as withholding a block, if that is watched.
+fn block_censorship_timeout(delivery: &DeliverySettings) -> Option<Duration> {
+    if delivery.policy == DeliveryPolicy::Simple {
+        return None;
+    }
+    // what Fabric has for zero (spec/07 §14.1)
+    let timeout = delivery.block_censorship_timeout;
+    Some(if timeout.is_zero() { Duration::from_secs(20) } else { timeout })
 }
 
 /// Where a configured node keeps its data: `selvedge` in `peer.fileSystemPath`, beside what a Go peer keeps there.
@@ -216,4 +231,29 @@ pub fn load_tls(config: &NodeConfig) -> Result<Option<TlsHandle>, SettingsError>
 
 fn read(key: &'static str, file: &Path) -> Result<Vec<u8>, SettingsError> {
     std::fs::read(file).map_err(|source| SettingsError::File { key, file: file.to_owned(), source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn withheld_blocks_are_watched_for_unless_told_otherwise() {
+        let delivery = |policy, seconds| DeliverySettings {
+            block_gossip_enabled: true,
+            conn_timeout: Duration::from_secs(3),
+            reconnect_backoff_threshold: Duration::from_secs(10),
+            reconnect_total_time_threshold: Duration::from_secs(3600),
+            block_censorship_timeout: Duration::from_secs(seconds),
+            minimal_reconnect_interval: Duration::from_millis(100),
+            policy,
+            address_overrides: Vec::new(),
+        };
+        let seconds = |policy, seconds| {
+            block_censorship_timeout(&delivery(policy, seconds)).map(|timeout| timeout.as_secs())
+        };
+        assert_eq!(seconds(DeliveryPolicy::Cluster, 7), Some(7));
+        assert_eq!(seconds(DeliveryPolicy::Cluster, 0), Some(20));
+        assert_eq!(seconds(DeliveryPolicy::Simple, 7), None);
+    }
 }

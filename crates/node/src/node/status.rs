@@ -1,6 +1,7 @@
 //! What a running node tells of itself.
 
 use selvedge_core::{ChannelId, Endpoint, MspId, PkiId, Stats};
+use std::collections::BTreeMap;
 
 /// A snapshot of the whole node.
 #[derive(Clone, Debug)]
@@ -67,6 +68,8 @@ pub struct ChannelStatus {
     pub requests_in_flight: usize,
     /// Blocks waiting in memory.
     pub buffered_count: usize,
+    /// Streams of blocks from orderers that ended, by [`EndReason::reason`](crate::deliver::EndReason::reason).
+    pub orderer_stream_ends: BTreeMap<&'static str, u64>,
     /// Why nothing is written any more, if so.
     pub halted: Option<String>,
 }
