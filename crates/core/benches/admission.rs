@@ -47,7 +47,8 @@ impl Bench {
             let connection = ConnectionId::accepted(2 + member);
             bench.handle(Input::Accepted { connection, binding: None });
             let identity = crypto::identity("Org1MSP", &format!("member{member}"));
-            bench.handle(Input::Frame { connection, envelope: messages::conn(&identity, None, false) });
+            bench
+                .handle(Input::Frame { connection, envelope: messages::conn(&identity, None, false).into() });
         }
         assert_eq!(bench.peer.connection_count() as u64, MEMBER_COUNT + 1);
         assert_eq!(bench.peer.members().count() as u64, MEMBER_COUNT);
@@ -55,7 +56,7 @@ impl Bench {
     }
 
     fn frame(&mut self, envelope: Bytes) {
-        self.handle(Input::Frame { connection: self.connection, envelope });
+        self.handle(Input::Frame { connection: self.connection, envelope: envelope.into() });
     }
 
     /// Whatever is to be checked holds.

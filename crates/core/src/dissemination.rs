@@ -8,8 +8,7 @@ use crate::ids::{ChannelId, MspId, PkiId};
 use crate::membership::Member;
 use crate::output::Priority;
 use crate::peer::Peer;
-use bytes::Bytes;
-use selvedge_proto::envelope::EnvelopeView;
+use selvedge_proto::envelope::{Envelope, EnvelopeView};
 
 /// A message to push.
 #[derive(Clone, Debug)]
@@ -23,9 +22,9 @@ pub(crate) enum Push {
         delivered_by: Option<PkiId>,
     },
     /// A StateInfo, of a joined channel or of another.
-    StateInfo { channel: Option<ChannelId>, envelope: Bytes, origin: PkiId, delivered_by: Option<PkiId> },
+    StateInfo { channel: Option<ChannelId>, envelope: Envelope, origin: PkiId, delivered_by: Option<PkiId> },
     /// A block.
-    Block { channel: ChannelId, number: u64, envelope: Bytes, delivered_by: Option<PkiId> },
+    Block { channel: ChannelId, number: u64, envelope: Envelope, delivered_by: Option<PkiId> },
 }
 
 impl Peer {
@@ -147,7 +146,7 @@ impl Peer {
         }
     }
 
-    fn push_to(&mut self, receivers: &[(PkiId, MspId)], envelope: &Bytes, priority: Priority) {
+    fn push_to(&mut self, receivers: &[(PkiId, MspId)], envelope: &Envelope, priority: Priority) {
         for (pki_id, _) in receivers {
             self.shared.stats.pushed_count += 1;
             self.send_to(*pki_id, envelope.clone(), priority);
@@ -158,7 +157,8 @@ impl Peer {
     fn push_alive(&mut self, envelope: &EnvelopeView, receivers: Vec<(PkiId, MspId)>) {
         for (pki_id, org) in receivers {
             let is_own_org = org == self.shared.me.org;
-            let envelope = if is_own_org { envelope.raw().clone() } else { envelope.without_secret() };
+            let envelope =
+                if is_own_org { Envelope::from(envelope) } else { Envelope::from(envelope.without_secret()) };
             self.shared.stats.pushed_count += 1;
             self.send_to(pki_id, envelope, Priority::Membership);
         }

@@ -126,6 +126,11 @@ impl ConnectionId {
         Self(count << 1 | 1)
     }
 
+    /// Which of the connections that were dialled, or accepted, it is: the number it was made with.
+    pub const fn count(self) -> u64 {
+        self.0 >> 1
+    }
+
     /// Whether this side dialled.
     pub const fn is_dialed(self) -> bool {
         self.0 & 1 == 0

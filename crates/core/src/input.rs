@@ -3,6 +3,7 @@
 use crate::ids::{ChannelId, ConnectionId, Endpoint, MspId, PkiId, Ticket};
 use crate::time::WallTime;
 use bytes::Bytes;
+use selvedge_proto::envelope::Envelope;
 
 /// What the caller tells a [`Peer`](crate::Peer).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,7 +36,7 @@ pub enum Input {
         /// Where it arrived.
         connection: ConnectionId,
         /// The bytes as received.
-        envelope: Bytes,
+        envelope: Envelope,
     },
     /// A connection ended that the core had not closed itself.
     Closed {

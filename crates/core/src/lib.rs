@@ -23,6 +23,7 @@ mod reject;
 mod samples;
 mod shared;
 mod stats;
+mod table;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod time;

@@ -3,7 +3,7 @@
 use crate::ids::{ChannelId, ConnectionId, Endpoint, MspId, PkiId, Ticket};
 use crate::reject::Reject;
 use bytes::Bytes;
-use selvedge_proto::envelope::ContentKind;
+use selvedge_proto::envelope::{ContentKind, Envelope};
 
 /// What a [`Peer`](crate::Peer) orders its caller to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,7 +21,7 @@ pub enum Output {
         /// Over which connection.
         connection: ConnectionId,
         /// The marshalled `gossip.Envelope`; shared between receivers.
-        envelope: Bytes,
+        envelope: Envelope,
         /// What may be dropped, and in which order, when the connection's queue is full.
         priority: Priority,
     },

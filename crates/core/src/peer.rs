@@ -50,9 +50,9 @@ impl Peer {
     pub fn new(config: Config, me: LocalPeer, seed: u64, now: Instant, wall: WallTime) -> Self {
         let mut peer = Self {
             shared: Shared::new(config, me, seed, now, wall),
-            connections: Connections::default(),
-            identities: Identities::default(),
-            membership: Membership::default(),
+            connections: Connections::new(seed),
+            identities: Identities::new(seed),
+            membership: Membership::new(seed),
             channels: BTreeMap::new(),
             macs: Macs::default(),
             relay: Relay::default(),

@@ -9,7 +9,7 @@ use crate::time::{Instant, WallTime};
 use crate::timers::Timers;
 use crate::{channel, connection, identity, membership};
 use bytes::Bytes;
-use selvedge_proto::envelope::ContentKind;
+use selvedge_proto::envelope::{ContentKind, Envelope};
 use std::collections::{BTreeMap, VecDeque};
 
 /// The authenticated peer that delivered a message.
@@ -44,6 +44,8 @@ pub(crate) struct Shared {
     pub(crate) config: Config,
     pub(crate) me: LocalPeer,
     pub(crate) rng: fastrand::Rng,
+    /// For tables: nobody else knows it.
+    pub(crate) table_seed: u64,
     pub(crate) timers: Timers,
     pub(crate) stats: Stats,
     started: Instant,
@@ -61,6 +63,7 @@ impl Shared {
             config,
             me,
             rng: fastrand::Rng::with_seed(seed),
+            table_seed: seed,
             timers: Timers::default(),
             stats: Stats::default(),
             started: now,
@@ -104,7 +107,7 @@ impl Shared {
     }
 
     /// Sends over a connection that is known to stand.
-    pub(crate) fn send(&mut self, connection: ConnectionId, envelope: Bytes, priority: Priority) {
+    pub(crate) fn send(&mut self, connection: ConnectionId, envelope: Envelope, priority: Priority) {
         self.stats.sent_count += 1;
         self.emit(Output::Send { connection, envelope, priority });
     }

@@ -176,7 +176,7 @@ impl Harness {
                 if self.rng.u32(..4) > 0 {
                     self.handle(Input::Frame {
                         connection,
-                        envelope: messages::conn(&identity, None, false),
+                        envelope: messages::conn(&identity, None, false).into(),
                     });
                 }
             }
@@ -203,7 +203,7 @@ impl Harness {
                 let connection = among[self.rng.usize(..among.len())];
                 for _ in 0..self.rng.usize(..10) {
                     let envelope = damage(&mut self.rng, corpus);
-                    self.handle(Input::Frame { connection, envelope });
+                    self.handle(Input::Frame { connection, envelope: envelope.into() });
                 }
             }
         }

@@ -138,7 +138,8 @@ fn play(case: &Case, hashes: &BTreeMap<String, [u8; 32]>) -> (Outcome, bool) {
     let binding = TlsBinding { own: OWN_CERTIFICATE, remote: hashes.get(&case.certificate).copied() };
     // answers come before whatever else arrives
     let mut inputs = VecDeque::from([Input::Accepted { connection, binding: Some(binding) }]);
-    inputs.extend(case.envelope.clone().map(|envelope| Input::Frame { connection, envelope }));
+    inputs
+        .extend(case.envelope.clone().map(|envelope| Input::Frame { connection, envelope: envelope.into() }));
     let mut has_greeted = false;
     let mut outcome = Outcome::Accepted;
     let mut now = start;
@@ -159,7 +160,7 @@ fn play(case: &Case, hashes: &BTreeMap<String, [u8; 32]>) -> (Outcome, bool) {
                     Output::Verify { ticket, .. } => {
                         inputs.push_front(Input::Verified { ticket, ok: signature_holds(case) });
                     }
-                    Output::Send { envelope, .. } => has_greeted |= conn(&envelope).is_some(),
+                    Output::Send { envelope, .. } => has_greeted |= conn(envelope.bytes()).is_some(),
                     Output::Close { reason, .. } => outcome = Outcome::Closed(reason),
                     _ => {}
                 }

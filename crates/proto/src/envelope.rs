@@ -19,6 +19,7 @@ mod kind;
 mod seal;
 
 use core::fmt;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use prost::{Message, Name};
@@ -31,21 +32,106 @@ pub use seal::{payload_of, seal, seal_unsigned, secret_payload};
 use crate::gossip::{self, GossipMessage, Secret, secret::Content as SecretContent};
 use crate::wire::{Hex, Reader, Span, Value, WireError, decode};
 
+/// A marshalled `gossip.Envelope` as it travels, be it well-formed or not.
+///
+/// Its header is read once, when it is made, in one pass and following Fabric's decoder in everything it accepts (spec/01
+/// §1). All clones share that and the bytes.
+#[derive(Clone)]
+pub struct Envelope {
+    inner: Arc<Inner>,
+}
+
 /// An envelope whose header has been read and whose content has not.
 ///
-/// Made in one pass over envelope and message header, without allocation, following Fabric's decoder in everything it
-/// accepts (spec/01 §1). Only places are remembered; the received bytes are kept as they came, to be verified and
-/// forwarded. All accessors are cheap; those named `_bytes` share the buffer and keep it alive.
+/// Only places are remembered; the received bytes are kept as they came, to be verified and forwarded. All accessors are
+/// cheap, and so are clones, which share everything; accessors named `_bytes` share the buffer and keep it alive.
 ///
 /// The inside of the content is not looked at: what parses here may still be refused by [`message`](Self::message).
 #[derive(Clone)]
 pub struct EnvelopeView {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
     raw: Bytes,
+    read: Result<Read, WireError>,
+}
+
+/// What the header says.
+#[derive(Default)]
+struct Read {
     places: Places,
     /// Only if the content stood in the message more than once, one after the other: Fabric merges the pieces, and so
     /// does whoever decodes them as one string.
     merged: Option<Box<Bytes>>,
 }
+
+/// What an envelope without a readable header says.
+static NOTHING: Read = Read { places: Places::NONE, merged: None };
+
+impl Envelope {
+    /// The envelope's bytes.
+    pub fn bytes(&self) -> &Bytes {
+        &self.inner.raw
+    }
+
+    /// How many bytes it has.
+    pub fn byte_count(&self) -> usize {
+        self.inner.raw.len()
+    }
+
+    /// What its header says.
+    ///
+    /// # Errors
+    ///
+    /// As [`EnvelopeView::parse`].
+    pub fn view(&self) -> Result<EnvelopeView, WireError> {
+        match &self.inner.read {
+            Ok(_) => Ok(EnvelopeView { inner: Arc::clone(&self.inner) }),
+            Err(error) => Err(*error),
+        }
+    }
+}
+
+impl From<Bytes> for Envelope {
+    fn from(raw: Bytes) -> Self {
+        let read = match u32::try_from(raw.len()) {
+            Ok(_) => Places::read(&raw).map(|(places, merged)| Read { places, merged }),
+            Err(_) => Err(WireError::TooLarge),
+        };
+        Self { inner: Arc::new(Inner { raw, read }) }
+    }
+}
+
+impl From<EnvelopeView> for Envelope {
+    fn from(view: EnvelopeView) -> Self {
+        Self { inner: view.inner }
+    }
+}
+
+impl From<&EnvelopeView> for Envelope {
+    fn from(view: &EnvelopeView) -> Self {
+        Self { inner: Arc::clone(&view.inner) }
+    }
+}
+
+impl fmt::Debug for Envelope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.view() {
+            Ok(view) => view.fmt(f),
+            Err(error) => write!(f, "Envelope({} bytes: {error})", self.bytes().len()),
+        }
+    }
+}
+
+/// Two envelopes are equal if their bytes are.
+impl PartialEq for Envelope {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.inner, &other.inner) || self.inner.raw == other.inner.raw
+    }
+}
+
+impl Eq for Envelope {}
 
 /// What was read of an envelope and its message's header.
 #[derive(Clone, Copy, Default)]
@@ -77,11 +163,15 @@ impl EnvelopeView {
     /// What Fabric would refuse in the envelope or in the header of the message, too; such an error ends a stream
     /// (spec/01 §1.10). [`WireError::TooLarge`] from 4 GiB on.
     pub fn parse(raw: Bytes) -> Result<Self, WireError> {
-        if u32::try_from(raw.len()).is_err() {
-            return Err(WireError::TooLarge);
-        }
-        let (places, merged) = Places::read(&raw)?;
-        Ok(Self { raw, places, merged })
+        Envelope::from(raw).view()
+    }
+
+    fn read(&self) -> &Read {
+        self.inner.read.as_ref().unwrap_or(&NOTHING)
+    }
+
+    fn places(&self) -> &Places {
+        &self.read().places
     }
 
     /// Reads an envelope that was decoded as part of another message, by encoding it once. Payload and signature stay
@@ -96,71 +186,71 @@ impl EnvelopeView {
 
     /// The envelope as received.
     pub fn raw(&self) -> &Bytes {
-        &self.raw
+        &self.inner.raw
     }
 
     /// The signed bytes: a marshalled `GossipMessage`. Empty if missing.
     pub fn payload(&self) -> &[u8] {
-        self.places.payload.of(&self.raw)
+        self.places().payload.of(&self.inner.raw)
     }
 
     /// As [`payload`](Self::payload), sharing the buffer.
     pub fn payload_bytes(&self) -> Bytes {
-        self.places.payload.share(&self.raw)
+        self.places().payload.share(&self.inner.raw)
     }
 
     /// The origin's signature over the payload. Empty if missing.
     pub fn signature(&self) -> &[u8] {
-        self.places.signature.of(&self.raw)
+        self.places().signature.of(&self.inner.raw)
     }
 
     /// As [`signature`](Self::signature), sharing the buffer.
     pub fn signature_bytes(&self) -> Bytes {
-        self.places.signature.share(&self.raw)
+        self.places().signature.share(&self.inner.raw)
     }
 
     /// The secret envelope, if there is one, even an empty one.
     pub fn secret(&self) -> Option<SecretView<'_>> {
-        self.places.secret.map(|secret| SecretView { raw: &self.raw, secret })
+        self.places().secret.map(|secret| SecretView { raw: &self.inner.raw, secret })
     }
 
     /// The header's nonce; 0 if missing.
     pub fn nonce(&self) -> u64 {
-        self.places.nonce
+        self.places().nonce
     }
 
     /// The header's tag as it came: a `gossip_message::Tag` or something unknown; 0 if missing.
     pub fn tag(&self) -> i32 {
-        self.places.tag
+        self.places().tag
     }
 
     /// The header's channel. Empty if missing.
     pub fn channel(&self) -> &[u8] {
-        self.places.channel.of(&self.raw)
+        self.places().channel.of(&self.inner.raw)
     }
 
     /// As [`channel`](Self::channel), sharing the buffer.
     pub fn channel_bytes(&self) -> Bytes {
-        self.places.channel.share(&self.raw)
+        self.places().channel.share(&self.inner.raw)
     }
 
     /// Which content the message has.
     pub fn kind(&self) -> ContentKind {
-        self.places.kind
+        self.places().kind
     }
 
     /// The content's bytes, not decoded: a message of the type [`ContentKind::message_name`].
     pub fn content(&self) -> &[u8] {
-        match &self.merged {
-            None => self.places.content.of(&self.raw),
+        match &self.read().merged {
+            None => self.places().content.of(&self.inner.raw),
             Some(merged) => merged,
         }
     }
 
     /// As [`content`](Self::content), sharing the buffer.
     pub fn content_bytes(&self) -> Bytes {
-        match &self.merged {
-            None => self.places.content.share(&self.raw),
+        match &self.read().merged {
+            None => self.places().content.share(&self.inner.raw),
             Some(merged) => Bytes::clone(merged),
         }
     }
@@ -187,19 +277,21 @@ impl EnvelopeView {
     /// The envelope without its secret envelope, for peers of other organisations (spec/01 §3.2). Everything else stays
     /// as it came. Nothing is copied if there is no secret, or if it stands at the end as Fabric writes it.
     pub fn without_secret(&self) -> Bytes {
-        match self.places.secret {
-            None => self.raw.clone(),
-            Some(Secrets { cut: Some(cut), .. }) if cut <= self.raw.len() => self.raw.slice(..cut),
+        match self.places().secret {
+            None => self.inner.raw.clone(),
+            Some(Secrets { cut: Some(cut), .. }) if cut <= self.inner.raw.len() => {
+                self.inner.raw.slice(..cut)
+            }
             Some(_) => self.copy_without_secret(),
         }
     }
 
     fn copy_without_secret(&self) -> Bytes {
-        let mut out = Vec::with_capacity(self.raw.len());
-        let mut reader = Reader::new(&self.raw);
+        let mut out = Vec::with_capacity(self.inner.raw.len());
+        let mut reader = Reader::new(&self.inner.raw);
         while let Ok(Some(field)) = reader.next() {
             if field.number != 3 || !matches!(field.value, Value::Bytes(_)) {
-                out.extend_from_slice(self.raw.get(field.start..reader.position()).unwrap_or_default());
+                out.extend_from_slice(self.inner.raw.get(field.start..reader.position()).unwrap_or_default());
             }
         }
         Bytes::from(out)
@@ -215,7 +307,7 @@ impl fmt::Debug for EnvelopeView {
             .field("channel", &String::from_utf8_lossy(self.channel()))
             .field("content", &Hex(self.content()))
             .field("signed", &!self.signature().is_empty())
-            .field("secret", &self.places.secret.is_some())
+            .field("secret", &self.places().secret.is_some())
             .finish()
     }
 }
@@ -223,13 +315,24 @@ impl fmt::Debug for EnvelopeView {
 /// Two views are equal if the bytes they were made of are.
 impl PartialEq for EnvelopeView {
     fn eq(&self, other: &Self) -> bool {
-        self.raw == other.raw
+        Arc::ptr_eq(&self.inner, &other.inner) || self.inner.raw == other.inner.raw
     }
 }
 
 impl Eq for EnvelopeView {}
 
 impl Places {
+    const NONE: Self = Self {
+        payload: Span::EMPTY,
+        signature: Span::EMPTY,
+        secret: None,
+        nonce: 0,
+        tag: 0,
+        kind: ContentKind::None,
+        channel: Span::EMPTY,
+        content: Span::EMPTY,
+    };
+
     /// The places, and the pieces of a content that stands there more than once.
     #[inline]
     fn read(raw: &[u8]) -> Result<(Self, Option<Box<Bytes>>), WireError> {

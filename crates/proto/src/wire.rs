@@ -72,6 +72,8 @@ pub(crate) struct Span {
 }
 
 impl Span {
+    pub(crate) const EMPTY: Self = Self { start: 0, end: 0 };
+
     /// Nothing, if the range is not within 4 GiB: buffers are measured before they are read.
     fn new(range: &Range<usize>) -> Self {
         match (u32::try_from(range.start), u32::try_from(range.end)) {

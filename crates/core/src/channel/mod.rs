@@ -26,7 +26,7 @@ use crate::input::ChannelSettings;
 use crate::peer::{Answer, Peer};
 use crate::rate::RateLimit;
 use crate::reject::{Misbehaviour, Reject, Unfitting};
-use crate::shared::Sender;
+use crate::shared::{Sender, Shared};
 use crate::time::Instant;
 use crate::timers::Timer;
 use buffer::Buffer;
@@ -85,7 +85,7 @@ pub(crate) struct Channel {
 }
 
 impl Channel {
-    fn new(settings: &ChannelSettings, me: &PkiId, incarnation: u64, checks_max: usize) -> Self {
+    fn new(settings: &ChannelSettings, me: &PkiId, incarnation: u64, shared: &Shared) -> Self {
         Self {
             id: settings.channel.clone(),
             mac: mac_of(me, &settings.channel),
@@ -93,11 +93,11 @@ impl Channel {
             orgs: settings.orgs.iter().cloned().collect(),
             left: false,
             own: OwnStateInfo::new(incarnation),
-            states: StateInfos::default(),
+            states: StateInfos::new(shared.table_seed),
             known_height: 0,
             snapshot_rate: RateLimit::default(),
             snapshots_requested_at: None,
-            buffer: Buffer::new(settings.height, checks_max),
+            buffer: Buffer::new(settings.height, shared.config.limits.block_checks_in_flight_max),
             store: Store::default(),
             conduct: Conduct::default(),
             delivered_at: None,
@@ -164,9 +164,8 @@ impl Peer {
         let wall = self.shared.wall().as_nanos();
         let me = self.shared.me.pki_id;
         let before = self.channels.get(&id).map_or(0, |channel| channel.own.timestamp.incarnation + 1);
-        let checks_max = self.shared.config.limits.block_checks_in_flight_max;
         let incarnation = wall.max(self.shared.me.incarnation).max(before);
-        let mut channel = Channel::new(settings, &me, incarnation, checks_max);
+        let mut channel = Channel::new(settings, &me, incarnation, &self.shared);
         channel.own.touch(wall);
         self.channels.insert(id.clone(), channel);
         self.macs.add_channel(&id);

@@ -9,7 +9,7 @@ use crate::peer::Peer;
 use crate::shared::Waiting as SharedWaiting;
 use crate::timers::Timer;
 use bytes::Bytes;
-use selvedge_proto::envelope::{EnvelopeView, seal};
+use selvedge_proto::envelope::{Envelope, EnvelopeView, seal};
 
 /// A StateInfo that is being signed.
 #[derive(Debug)]
@@ -79,7 +79,7 @@ impl Peer {
             // it changed while it was being signed (W-27)
             self.shared.timers.set_no_later_than(timer, now + self.shared.config.state_info_spacing);
         }
-        let envelope = view.raw().clone();
+        let envelope = Envelope::from(&view);
         let org = self.shared.me.org.clone();
         channel.states.insert(me, StateInfo { view, timestamp, org, height, left_channel });
         let channel = Some(id.clone());

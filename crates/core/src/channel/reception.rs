@@ -12,7 +12,7 @@ use crate::shared::{Sender, Waiting as SharedWaiting};
 use crate::timers::Timer;
 use bytes::Bytes;
 use core::time::Duration;
-use selvedge_proto::envelope::{ContentKind, EnvelopeView};
+use selvedge_proto::envelope::{ContentKind, Envelope, EnvelopeView};
 use selvedge_proto::gossip::StateInfoPullRequest;
 use selvedge_proto::validate::{self, Malformed};
 
@@ -161,7 +161,7 @@ impl Peer {
         if channel.states.check_newer(&origin, entry.timestamp).is_err() || !channel.has_org(&entry.org) {
             return;
         }
-        let envelope = entry.view.raw().clone();
+        let envelope = Envelope::from(&entry.view);
         let height = entry.height;
         if !entry.left_channel {
             channel.known_height = channel.known_height.max(height);

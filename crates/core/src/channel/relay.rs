@@ -10,7 +10,7 @@ use crate::reject::{Misbehaviour, Reject, Unfitting};
 use crate::shared::{Sender, Waiting as SharedWaiting};
 use crate::time::Instant;
 use core::time::Duration;
-use selvedge_proto::envelope::{ContentKind, EnvelopeView};
+use selvedge_proto::envelope::{ContentKind, Envelope, EnvelopeView};
 use std::collections::BTreeMap;
 
 /// The last relayed StateInfo of each origin and channel (W-25).
@@ -127,7 +127,7 @@ impl Peer {
         }
         let now = self.shared.now;
         let Ok(view) = EnvelopeView::parse(bare(&view)) else { return };
-        let envelope = view.raw().clone();
+        let envelope = Envelope::from(&view);
         self.relay.insert(now, (origin, mac), timestamp, view);
         let age_max = self.shared.config.publish_state_info_interval * 100;
         self.relay.trim(now, age_max, self.shared.config.limits.relayed_state_infos_max);

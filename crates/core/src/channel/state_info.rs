@@ -2,6 +2,7 @@
 
 use crate::ids::{MspId, PkiId};
 use crate::reject::{Reject, Unfitting};
+use crate::table::Table;
 use crate::time::Instant;
 use bytes::Bytes;
 use selvedge_proto::envelope::{EnvelopeView, StateInfoKey, seal};
@@ -41,19 +42,23 @@ pub(crate) fn bare(view: &EnvelopeView) -> Bytes {
 }
 
 /// At most one StateInfo for each origin.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct StateInfos {
-    entries: BTreeMap<PkiId, StateInfo>,
+    entries: Table<PkiId, StateInfo>,
     /// What is being verified; a copy of it is a duplicate.
     verifying: BTreeMap<PkiId, Vec<EnvelopeView>>,
 }
 
 impl StateInfos {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self { entries: Table::new(seed), verifying: BTreeMap::new() }
+    }
+
     pub(crate) fn get(&self, origin: &PkiId) -> Option<&StateInfo> {
         self.entries.get(origin)
     }
 
-    /// In the order of PKI-IDs.
+    /// All of them.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&PkiId, &StateInfo)> {
         self.entries.iter()
     }
@@ -170,7 +175,7 @@ mod tests {
 
     #[test]
     fn w31_the_time_decides_before_any_signature() {
-        let mut infos = StateInfos::default();
+        let mut infos = StateInfos::new(1);
         assert_eq!(infos.check_newer(&ORIGIN, at(1, 1)), Ok(()));
         infos.insert(ORIGIN, entry(at(2, 5)));
         assert_eq!(infos.check_newer(&ORIGIN, at(2, 5)), Err(Unfitting::Duplicate));
@@ -181,7 +186,7 @@ mod tests {
 
     #[test]
     fn a_message_is_verified_once_and_a_forged_one_does_not_shut_out_the_true_one() {
-        let mut infos = StateInfos::default();
+        let mut infos = StateInfos::new(1);
         infos.begin_verifying(ORIGIN, &view(b"forged")).unwrap();
         infos.begin_verifying(ORIGIN, &view(b"true")).unwrap();
         assert_eq!(infos.begin_verifying(ORIGIN, &view(b"true")), Err(Unfitting::Duplicate.into()));

@@ -4,6 +4,7 @@ use crate::ids::PkiId;
 use crate::time::Instant;
 use bytes::Bytes;
 use core::time::Duration;
+use selvedge_proto::envelope::Envelope;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Verified blocks, as envelopes ready to be sent. What is here says nothing about what is accepted: that is the
@@ -18,7 +19,7 @@ pub(crate) struct Store {
 
 #[derive(Debug)]
 struct Stored {
-    envelope: Bytes,
+    envelope: Envelope,
     since: Instant,
     was_pushed: bool,
 }
@@ -30,7 +31,7 @@ impl Store {
         &mut self,
         now: Instant,
         number: u64,
-        envelope: Bytes,
+        envelope: impl Into<Envelope>,
         window: u64,
         bytes_max: usize,
     ) {
@@ -38,7 +39,8 @@ impl Store {
         if number < newest.saturating_sub(window) || self.blocks.contains_key(&number) {
             return;
         }
-        self.bytes += envelope.len();
+        let envelope = envelope.into();
+        self.bytes += envelope.byte_count();
         self.blocks.insert(number, Stored { envelope, since: now, was_pushed: false });
         while let Some((&oldest, _)) = self.blocks.first_key_value()
             && (oldest < newest.saturating_sub(window) || self.bytes > bytes_max && self.blocks.len() > 1)
@@ -67,17 +69,17 @@ impl Store {
 
     fn remove(&mut self, number: u64) {
         if let Some(stored) = self.blocks.remove(&number) {
-            self.bytes -= stored.envelope.len();
+            self.bytes -= stored.envelope.byte_count();
         }
     }
 
     /// A block as an envelope.
     pub(crate) fn envelope(&self, number: u64) -> Option<&Bytes> {
-        self.blocks.get(&number).map(|stored| &stored.envelope)
+        self.blocks.get(&number).map(|stored| stored.envelope.bytes())
     }
 
     /// A block as an envelope, unless it was taken for this purpose before.
-    pub(crate) fn take_for_push(&mut self, number: u64) -> Option<Bytes> {
+    pub(crate) fn take_for_push(&mut self, number: u64) -> Option<Envelope> {
         let stored = self.blocks.get_mut(&number).filter(|stored| !stored.was_pushed)?;
         stored.was_pushed = true;
         Some(stored.envelope.clone())

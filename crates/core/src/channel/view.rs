@@ -70,6 +70,8 @@ impl Peer {
             has_left: state.left_channel,
             is_alive: is_alive(pki_id),
         };
+        let mut members: Vec<ChannelMember> = channel.states.iter().map(member).collect();
+        members.sort_unstable_by_key(|member| member.pki_id);
         ChannelView {
             channel: channel.id.clone(),
             sequence: channel.sequence,
@@ -81,7 +83,7 @@ impl Peer {
             buffered_bytes: channel.buffer.bytes(),
             requests_in_flight: channel.transfer.open_count(),
             delivered_at: channel.delivered_at,
-            members: channel.states.iter().map(member).collect(),
+            members,
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::reject::{Misbehaviour, Reject, Unfitting};
 use crate::shared;
 use crate::timers::Timer;
 use bytes::Bytes;
-use selvedge_proto::envelope::{ContentKind, EnvelopeView, payload_of, seal};
+use selvedge_proto::envelope::{ContentKind, Envelope, EnvelopeView, payload_of, seal};
 use selvedge_proto::gossip::gossip_message::{Content, Tag};
 use selvedge_proto::gossip::{ConnEstablish, GossipMessage};
 use selvedge_proto::validate::{self, Malformed};
@@ -41,7 +41,7 @@ pub(super) struct Handshake {
     own_is_sent: bool,
     theirs: Theirs,
     /// What the other side sent after its handshake, which is not verified yet.
-    early: Vec<Bytes>,
+    early: Vec<Envelope>,
     early_bytes: usize,
     /// The other side ended the stream, and only the verdict on its message is missing.
     has_ended: bool,
@@ -69,7 +69,7 @@ pub(super) struct Authenticated {
     pub(super) auth: AuthDatum,
     /// Whether the other side only wanted to know who we are.
     pub(super) probe: bool,
-    pub(super) early: Vec<Bytes>,
+    pub(super) early: Vec<Envelope>,
 }
 
 impl Handshake {
@@ -182,33 +182,35 @@ impl Peer {
     fn send_handshake(&mut self, connection: ConnectionId, envelope: Bytes) {
         let Some(handshake) = self.connections.handshake(connection) else { return };
         handshake.own_is_sent = true;
-        self.shared.send(connection, envelope, Priority::Control);
+        self.shared.send(connection, envelope.into(), Priority::Control);
         self.finish_handshake(connection);
     }
 
     /// Something arrived on a stream that is not authenticated yet.
-    pub(super) fn on_handshake_frame(&mut self, connection: ConnectionId, frame: Bytes) {
+    pub(super) fn on_handshake_frame(&mut self, connection: ConnectionId, frame: Envelope) {
         let (frames_max, bytes_max) =
             (self.shared.config.limits.early_frames_max, self.shared.config.limits.early_bytes_max);
         let Some(handshake) = self.connections.handshake(connection) else { return };
         if matches!(handshake.theirs, Theirs::Awaited) {
-            if let Err(reason) = self.take_handshake(connection, frame) {
+            if let Err(reason) = self.take_handshake(connection, &frame) {
                 self.refuse(connection, reason);
             }
-        } else if handshake.early.len() < frames_max && handshake.early_bytes + frame.len() <= bytes_max {
-            handshake.early_bytes += frame.len();
+        } else if handshake.early.len() < frames_max
+            && handshake.early_bytes + frame.byte_count() <= bytes_max
+        {
+            handshake.early_bytes += frame.byte_count();
             handshake.early.push(frame);
         } else {
             self.shared.reject(None, ContentKind::None, Reject::OverLimit);
         }
     }
 
-    fn take_handshake(&mut self, connection: ConnectionId, frame: Bytes) -> Result<(), Reject> {
+    fn take_handshake(&mut self, connection: ConnectionId, frame: &Envelope) -> Result<(), Reject> {
         let identity_bytes_max = self.shared.config.limits.identity_bytes_max;
-        if frame.len() > identity_bytes_max + HANDSHAKE_OVERHEAD_BYTES {
+        if frame.byte_count() > identity_bytes_max + HANDSHAKE_OVERHEAD_BYTES {
             return Err(Reject::OverLimit);
         }
-        let envelope = EnvelopeView::parse(frame).map_err(Malformed::from)?;
+        let envelope = frame.view().map_err(Malformed::from)?;
         if envelope.kind() != ContentKind::Conn {
             return Err(Malformed::ContentUnexpected.into());
         }

@@ -40,6 +40,7 @@ use crate::output::{CloseReason, Event, Output};
 use crate::peer::{Answer, Peer};
 use crate::reject::Reject;
 use crate::shared::Sender;
+use crate::table::Table;
 use crate::time::Instant;
 use crate::timers::Timer;
 use bytes::Bytes;
@@ -105,10 +106,10 @@ struct Connection {
 }
 
 /// All connections, and what waits for one.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Connections {
-    all: BTreeMap<ConnectionId, Connection>,
-    links: BTreeMap<PkiId, Links>,
+    all: Table<ConnectionId, Connection>,
+    links: Table<PkiId, Links>,
     dials: BTreeMap<PkiId, Dial>,
     /// Dials that wait until fewer handshakes are under way.
     delayed: VecDeque<PkiId>,
@@ -119,6 +120,18 @@ pub(crate) struct Connections {
 }
 
 impl Connections {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self {
+            all: Table::new(seed),
+            links: Table::new(seed),
+            dials: BTreeMap::new(),
+            delayed: VecDeque::new(),
+            handshake_count: 0,
+            dialed_count: 0,
+            own: OwnHandshakes::default(),
+        }
+    }
+
     /// What the peer of an open connection proved in its handshake.
     pub(crate) fn auth(&self, connection: ConnectionId) -> Option<&AuthDatum> {
         self.open(connection).map(|open| &open.auth)

@@ -9,13 +9,12 @@ use crate::peer::Peer;
 use crate::reject::{Misbehaviour, Reject, Unfitting};
 use crate::shared::Sender;
 use crate::timers::Timer;
-use bytes::Bytes;
-use selvedge_proto::envelope::{ContentKind, EnvelopeView};
+use selvedge_proto::envelope::{ContentKind, Envelope, EnvelopeView};
 use selvedge_proto::validate::Malformed;
 
 impl Peer {
     /// A frame arrived: part of the handshake, or a message of an authenticated peer.
-    pub(crate) fn on_frame(&mut self, connection: ConnectionId, frame: Bytes) {
+    pub(crate) fn on_frame(&mut self, connection: ConnectionId, frame: Envelope) {
         let now = self.shared.now;
         let Some(it) = self.connections.all.get_mut(&connection) else { return };
         let Stage::Open(open) = &mut it.stage else {
@@ -23,7 +22,7 @@ impl Peer {
         };
         open.received = now;
         let sender = open.sender.clone();
-        match EnvelopeView::parse(frame) {
+        match frame.view() {
             Ok(envelope) => self.on_envelope(&sender, &envelope),
             Err(error) => {
                 self.reject(&sender, ContentKind::None, Malformed::from(error));
@@ -117,7 +116,7 @@ impl Peer {
         };
         let mut again = false;
         let mut retired = Vec::new();
-        for (pki_id, links) in &mut connections.links {
+        for (pki_id, links) in connections.links.iter_mut() {
             let settlement: Settlement = links.settle(now, settling, goes_first(&me, pki_id), received);
             again |= settlement.again;
             retired.extend(settlement.retired);

@@ -5,7 +5,7 @@ use crate::ids::{ConnectionId, Endpoint, PkiId};
 use crate::output::{CloseReason, Output, Priority};
 use crate::peer::Peer;
 use crate::shared::Sender;
-use bytes::Bytes;
+use selvedge_proto::envelope::Envelope;
 use std::collections::VecDeque;
 
 /// A wanted connection to a peer.
@@ -14,13 +14,13 @@ pub(super) struct Dial {
     endpoint: Endpoint,
     /// The dial under way; `None` while it has to wait for its turn.
     connection: Option<ConnectionId>,
-    queue: VecDeque<(Bytes, Priority)>,
+    queue: VecDeque<(Envelope, Priority)>,
 }
 
 impl Peer {
     /// Sends to a peer over its connection, or dials it and sends once it is authenticated. Never blocks; the envelope is
     /// lost if the peer cannot be reached, and counted.
-    pub(crate) fn send_to(&mut self, pki_id: PkiId, envelope: Bytes, priority: Priority) {
+    pub(crate) fn send_to(&mut self, pki_id: PkiId, envelope: impl Into<Envelope>, priority: Priority) {
         if !self.is_reachable_without_dial(&pki_id) {
             let Some(endpoint) = self.endpoint_to_dial(&pki_id) else {
                 self.shared.stats.unsent_count += 1;
@@ -28,7 +28,7 @@ impl Peer {
             };
             return self.send_to_endpoint(pki_id, &endpoint, envelope, priority);
         }
-        self.send_or_queue(pki_id, envelope, priority);
+        self.send_or_queue(pki_id, envelope.into(), priority);
     }
 
     /// As [`send_to`](Self::send_to), but dials this endpoint if no connection stands, whatever is known of the peer.
@@ -36,7 +36,7 @@ impl Peer {
         &mut self,
         pki_id: PkiId,
         endpoint: &Endpoint,
-        envelope: Bytes,
+        envelope: impl Into<Envelope>,
         priority: Priority,
     ) {
         if pki_id == self.shared.me.pki_id {
@@ -48,13 +48,13 @@ impl Peer {
             self.connections.delayed.push_back(pki_id);
             self.start_delayed_dials();
         }
-        self.send_or_queue(pki_id, envelope, priority);
+        self.send_or_queue(pki_id, envelope.into(), priority);
     }
 
     /// Sends on the connection the sender's message came over if it still stands, else as [`send_to`](Self::send_to).
-    pub(crate) fn reply(&mut self, sender: &Sender, envelope: Bytes, priority: Priority) {
+    pub(crate) fn reply(&mut self, sender: &Sender, envelope: impl Into<Envelope>, priority: Priority) {
         if self.connections.open(sender.connection).is_some() {
-            self.shared.send(sender.connection, envelope, priority);
+            self.shared.send(sender.connection, envelope.into(), priority);
         } else {
             self.send_to(sender.pki_id, envelope, priority);
         }
@@ -83,7 +83,7 @@ impl Peer {
     }
 
     /// While a dial is under way envelopes wait for it: see rule 1 of the module above.
-    fn send_or_queue(&mut self, pki_id: PkiId, envelope: Bytes, priority: Priority) {
+    fn send_or_queue(&mut self, pki_id: PkiId, envelope: Envelope, priority: Priority) {
         if let Some(dial) = self.connections.dials.get_mut(&pki_id) {
             if dial.queue.len() >= self.shared.config.limits.waiting_sends_per_peer_max {
                 dial.queue.pop_front();

@@ -11,6 +11,7 @@ use crate::output::CloseReason;
 use crate::peer::{Answer, Peer};
 use crate::reject::{Reject, Unfitting};
 use crate::shared;
+use crate::table::Table;
 use crate::time::{Instant, WallTime};
 use crate::timers::Timer;
 use bytes::Bytes;
@@ -45,9 +46,9 @@ pub(crate) struct KnownIdentity {
 }
 
 /// All identities.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Identities {
-    known: BTreeMap<PkiId, KnownIdentity>,
+    known: Table<PkiId, KnownIdentity>,
     count_by_key: BTreeMap<[u8; 32], usize>,
     /// Still to be checked again after a change of configuration.
     to_recheck: BTreeSet<PkiId>,
@@ -57,6 +58,16 @@ pub(crate) struct Identities {
 }
 
 impl Identities {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self {
+            known: Table::new(seed),
+            count_by_key: BTreeMap::new(),
+            to_recheck: BTreeSet::new(),
+            rechecking_count: 0,
+            pull: pull::IdentityPull::default(),
+        }
+    }
+
     /// A known identity; the own one is.
     pub(crate) fn known(&self, pki_id: &PkiId) -> Option<&KnownIdentity> {
         self.known.get(pki_id)

@@ -44,7 +44,7 @@ pub(crate) enum Waiting {
 }
 
 /// All members.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Membership {
     state: State,
     own: OwnAlive,
@@ -71,7 +71,17 @@ pub struct MemberView {
 }
 
 impl Membership {
-    /// Alive members in the order of their PKI-IDs.
+    pub(crate) fn new(seed: u64) -> Self {
+        Self {
+            state: State::new(seed),
+            own: OwnAlive::default(),
+            admission: Admission::default(),
+            exchange: Exchange::default(),
+            targets: Targets::default(),
+        }
+    }
+
+    /// Alive members.
     pub(crate) fn alive(&self) -> impl Iterator<Item = &Member> {
         self.state.members().filter(|member| member.is_alive())
     }
@@ -100,14 +110,22 @@ impl Membership {
 impl Peer {
     /// Every member, alive or dead, in the order of PKI-IDs; not this peer itself.
     pub fn members(&self) -> impl Iterator<Item = MemberView> {
-        self.membership.state.members().map(|member| MemberView {
+        let view = |member: &Member| MemberView {
             pki_id: member.pki_id,
             org: member.org.clone(),
             endpoint: member.endpoint.clone(),
             internal_endpoint: member.internal_endpoint.clone(),
             is_alive: member.is_alive(),
             silence: self.shared.now.since(member.refreshed),
-        })
+        };
+        let mut members: Vec<MemberView> = self.membership.state.members().map(view).collect();
+        members.sort_unstable_by_key(|member| member.pki_id);
+        members.into_iter()
+    }
+
+    /// How many members are alive, this peer itself not counted.
+    pub fn alive_count(&self) -> usize {
+        self.membership.alive_count()
     }
 
     pub(crate) fn start_membership(&mut self) {

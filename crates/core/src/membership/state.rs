@@ -1,10 +1,10 @@
 //! Alive, dead, forgotten: the state machine of members (spec/04 §6), and the memory of timestamps (W-10).
 
 use crate::ids::{Endpoint, MspId, PkiId};
+use crate::table::Table;
 use crate::time::Instant;
 use core::time::Duration;
 use selvedge_proto::envelope::EnvelopeView;
-use std::collections::BTreeMap;
 
 /// What orders the alive messages of one peer: incarnation, then sequence number.
 pub(super) type Time = (u64, u64);
@@ -101,15 +101,19 @@ pub(super) struct Announcement {
 }
 
 /// Members and timestamps.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct State {
-    members: BTreeMap<PkiId, Member>,
-    records: BTreeMap<PkiId, Record>,
+    members: Table<PkiId, Member>,
+    records: Table<PkiId, Record>,
     /// The alive members, for random choice; each knows its place here.
     alive: Vec<PkiId>,
 }
 
 impl State {
+    pub(super) fn new(seed: u64) -> Self {
+        Self { members: Table::new(seed), records: Table::new(seed), alive: Vec::new() }
+    }
+
     pub(super) fn member(&self, pki_id: &PkiId) -> Option<&Member> {
         self.members.get(pki_id)
     }
@@ -222,7 +226,10 @@ impl State {
     fn remember(&mut self, it: &Announcement, now: Instant, own_org: &MspId) {
         let lacks_secret = it.org == *own_org && it.internal_endpoint.is_none();
         let fresh = Record { time: it.time, seen: now, superseded: None, lacks_secret };
-        let record = self.records.entry(it.pki_id).or_insert(fresh);
+        let Some(record) = self.records.get_mut(&it.pki_id) else {
+            self.records.insert(it.pki_id, fresh);
+            return;
+        };
         let superseded = if it.time.0 < record.time.0 { Some(record.time.0) } else { record.superseded };
         *record = Record { superseded: superseded.filter(|&inc_num| inc_num != it.time.0), ..fresh };
     }

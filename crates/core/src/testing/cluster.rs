@@ -488,7 +488,9 @@ impl Cluster {
     fn perform(&mut self, node: NodeId, output: Output) {
         match output {
             Output::Dial { connection, endpoint } => self.dial(node, connection, &endpoint),
-            Output::Send { connection, envelope, priority: _ } => self.send(node, connection, envelope),
+            Output::Send { connection, envelope, priority: _ } => {
+                self.send(node, connection, envelope);
+            }
             Output::Close { connection, reason } => {
                 self.nodes[node.0].closes.push((connection, reason));
                 self.hang_up(node, connection, &format!("{reason:?}"));

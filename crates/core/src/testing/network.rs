@@ -7,6 +7,7 @@ use crate::input::Input;
 use crate::time::WallTime;
 use bytes::Bytes;
 use core::time::Duration;
+use selvedge_proto::envelope::Envelope;
 
 /// After this time a connection over a broken link is noticed to be dead by both ends.
 const STALL: Duration = Duration::from_secs(20);
@@ -152,7 +153,7 @@ impl Cluster {
         self.deliver(to, Input::Accepted { connection: accepted, binding: Some(target_binding) });
     }
 
-    pub(super) fn send(&mut self, node: NodeId, connection: ConnectionId, envelope: Bytes) {
+    pub(super) fn send(&mut self, node: NodeId, connection: ConnectionId, envelope: Envelope) {
         let Some(end) = self.nodes[node.0].connections.get(&connection) else {
             panic!("{} sends on {connection:?}, which does not stand", self.nodes[node.0].name);
         };

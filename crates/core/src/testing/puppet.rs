@@ -51,7 +51,7 @@ impl Cluster {
     ///
     /// If the connection does not stand.
     pub fn puppet_send(&mut self, puppet: NodeId, connection: ConnectionId, envelope: Bytes) {
-        self.send(puppet, connection, envelope);
+        self.send(puppet, connection, envelope.into());
     }
 
     /// A puppet ends a connection.
@@ -73,7 +73,7 @@ impl Cluster {
     /// The envelopes among what a puppet got since the last call, but for handshakes.
     pub fn take_envelopes(&mut self, puppet: NodeId) -> Vec<(ConnectionId, EnvelopeView)> {
         let envelope = |input| match input {
-            Input::Frame { connection, envelope } => Some((connection, EnvelopeView::parse(envelope).ok()?)),
+            Input::Frame { connection, envelope } => Some((connection, envelope.view().ok()?)),
             _ => None,
         };
         let envelopes = self.take_inbox(puppet).into_iter().filter_map(envelope);
@@ -101,7 +101,7 @@ impl Cluster {
         {
             let binding = self.binding(puppet, *connection);
             let conn = messages::conn(&self.identity(puppet), Some(binding.own), false);
-            self.send(puppet, *connection, conn);
+            self.send(puppet, *connection, conn.into());
         }
         self.nodes[puppet.0].inbox.push(input);
     }

@@ -99,7 +99,9 @@ pub(super) fn input(input: &Input, names: &Names) -> String {
         Input::Dialed { connection, .. } => format!("dialed {connection:?}"),
         Input::DialFailed { connection, reason } => format!("dial {connection:?} failed: {reason}"),
         Input::Accepted { connection, .. } => format!("accepted {connection:?}"),
-        Input::Frame { connection, envelope } => format!("{connection:?} {}", describe(envelope, names)),
+        Input::Frame { connection, envelope } => {
+            format!("{connection:?} {}", describe(envelope.bytes(), names))
+        }
         Input::Closed { connection, reason } => format!("closed {connection:?}: {reason}"),
         Input::Signed { ticket, signature } => {
             format!("{} {ticket:?}", if signature.is_some() { "signed" } else { "not signed" })
@@ -139,7 +141,9 @@ pub(super) fn input(input: &Input, names: &Names) -> String {
 pub(super) fn output(output: &Output, names: &Names) -> String {
     match output {
         Output::Dial { connection, endpoint } => format!("dial {connection:?} {endpoint}"),
-        Output::Send { connection, envelope, .. } => format!("{connection:?} {}", describe(envelope, names)),
+        Output::Send { connection, envelope, .. } => {
+            format!("{connection:?} {}", describe(envelope.bytes(), names))
+        }
         Output::Close { connection, reason } => format!("close {connection:?}: {reason:?}"),
         Output::Sign { ticket, message } => format!("sign {ticket:?} {} bytes", message.len()),
         Output::Verify { ticket, identity, secret, readers_of, .. } => {

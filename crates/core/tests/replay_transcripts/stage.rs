@@ -121,7 +121,7 @@ impl Stage {
 
     /// An envelope arrives.
     pub(crate) fn hear(&mut self, connection: ConnectionId, envelope: Bytes) {
-        self.handle(Input::Frame { connection, envelope });
+        self.handle(Input::Frame { connection, envelope: envelope.into() });
     }
 
     /// What was sent on a connection since the last call.
@@ -217,7 +217,9 @@ impl Stage {
                 self.ledger.push(block);
                 Input::Committed { channel, height: self.height() }
             }
-            Output::Send { connection, envelope, .. } => return self.sent(connection, envelope),
+            Output::Send { connection, envelope, .. } => {
+                return self.sent(connection, envelope.bytes().clone());
+            }
             Output::Close { connection, .. } => return self.closed.push(connection),
             Output::Event(Event::Rejected { kind, reason, .. }) => {
                 return self.rejections.push((kind, reason));
@@ -268,7 +270,7 @@ impl Stage {
             _ => return,
         };
         let envelope = seal(&message(content), &[], None);
-        self.inputs.push_back(Input::Frame { connection, envelope });
+        self.inputs.push_back(Input::Frame { connection, envelope: envelope.into() });
     }
 }
 

@@ -215,7 +215,7 @@ impl Driver {
             }
             TransportEvent::Frame { id, envelope, permit } => {
                 if self.connections.contains_key(&id) {
-                    self.handle(Input::Frame { connection: id, envelope });
+                    self.handle(Input::Frame { connection: id, envelope: envelope.into() });
                 }
                 drop(permit);
             }

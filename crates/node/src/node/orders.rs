@@ -22,7 +22,7 @@ impl Driver {
             }
             Output::Send { connection, envelope, priority } => {
                 if let Some(connection) = self.connections.get(&connection) {
-                    let _ = connection.push(envelope, priority);
+                    let _ = connection.push(envelope.bytes().clone(), priority);
                 }
             }
             Output::Close { connection, reason } => self.close(connection, reason),

@@ -5,7 +5,7 @@ use crate::ids::ConnectionId;
 use crate::input::Input;
 use crate::testing::{Cluster, Link, NodeId};
 use core::time::Duration;
-use selvedge_proto::envelope::{ContentKind, EnvelopeView};
+use selvedge_proto::envelope::ContentKind;
 
 /// A puppet that does with connections what a Go peer does. It is asked after every step of the cluster.
 struct GoPeer {
@@ -26,7 +26,7 @@ impl GoPeer {
         for input in cluster.take_inbox(self.node) {
             match input {
                 Input::Frame { connection, envelope } => {
-                    let view = EnvelopeView::parse(envelope).unwrap();
+                    let view = envelope.view().unwrap();
                     match view.kind() {
                         ContentKind::Conn if connection.is_dialed() => self.dialed(cluster, connection),
                         ContentKind::Conn => self.accepted(cluster, connection),

@@ -37,7 +37,7 @@ fn own_handshakes_are_signed_once() {
     }
     assert_eq!(cluster.peer(peer).stats().sign_count, sign_count + 1);
     let greetings = cluster.take_inbox(puppet).into_iter().filter_map(|input| match input {
-        crate::Input::Frame { envelope, .. } => EnvelopeView::parse(envelope).ok(),
+        crate::Input::Frame { envelope, .. } => envelope.view().ok(),
         _ => None,
     });
     assert_eq!(greetings.filter(|view| view.kind() == ContentKind::Conn).count(), 100);
@@ -268,7 +268,7 @@ fn without_tls_the_hash_does_not_matter() {
     let connection = crate::ConnectionId::accepted(900);
     cluster.with_peer(peer, |peer| {
         peer.on_accepted(connection, None);
-        peer.on_frame(connection, messages::conn(&identity, Some([3; 32]), false));
+        peer.on_frame(connection, messages::conn(&identity, Some([3; 32]), false).into());
         peer.on_closed(connection);
     });
     assert_eq!(cluster.closes(peer), []);
