@@ -1,0 +1,13 @@
+//! Thousands of gossip peers on a virtual clock, from one seed.
+//!
+//! A [`World`] runs the very [`Peer`](selvedge_core::Peer) of the core on simulated hosts.
+
+mod costs;
+mod links;
+mod watch;
+mod world;
+
+pub use costs::Costs;
+pub use links::{Link, Links};
+pub use watch::{BlockHistory, Watch};
+pub use world::{Disk, HostId, HostSettings, World};

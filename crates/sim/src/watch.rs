@@ -1,0 +1,47 @@
+//! What is seen while a world runs: counts, and when each block became durable where.
+
+use crate::world::HostId;
+use core::time::Duration;
+use selvedge_core::Instant;
+
+/// Everything counted, and the history of each block.
+#[derive(Debug, Default)]
+pub struct Watch {
+    /// Frames that a peer handled.
+    pub frames_read: u64,
+    /// Bytes sent, with everything that frames take on the wire.
+    pub bytes_sent: u64,
+    /// Signatures checked.
+    pub verified: u64,
+    /// Frames lost because a connection's queue was full.
+    pub overflowed: u64,
+    blocks: Vec<BlockHistory>,
+}
+
+/// When a block was cut, and how long it took to become durable at each host that has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BlockHistory {
+    /// When the orderers cut it.
+    pub cut: Instant,
+    /// From the cut to durable, in the order in which hosts had it.
+    pub delays: Vec<Duration>,
+}
+
+impl Watch {
+    /// The blocks from block 1 on.
+    pub fn blocks(&self) -> &[BlockHistory] {
+        &self.blocks
+    }
+
+    pub(crate) fn on_cut(&mut self, number: u64, now: Instant) {
+        debug_assert_eq!(number, self.blocks.len() as u64 + 1);
+        self.blocks.push(BlockHistory { cut: now, delays: Vec::new() });
+    }
+
+    pub(crate) fn on_durable(&mut self, _host: HostId, number: u64, now: Instant) {
+        let index = number.checked_sub(1).and_then(|index| usize::try_from(index).ok());
+        if let Some(history) = index.and_then(|index| self.blocks.get_mut(index)) {
+            history.delays.push(now.since(history.cut));
+        }
+    }
+}

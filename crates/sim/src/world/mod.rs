@@ -1,0 +1,294 @@
+//! Hosts, the network between them, and the order in which everything happens.
+//!
+//! A host runs the very [`Peer`] that a node runs. Its processor, its disk, its clock and its connections are simulated:
+//! work takes time on a core, a frame takes the latency of the link and the time its bytes need on the sender's card, a
+//! written block is durable only after a sync. Nothing depends on the machine that the simulation runs on.
+
+mod disk;
+mod host;
+mod perform;
+mod processor;
+mod queue;
+mod traffic;
+mod wires;
+
+pub use disk::Disk;
+pub use host::{HostId, HostSettings};
+
+use crate::costs::Costs;
+use crate::links::Links;
+use crate::watch::Watch;
+use bytes::Bytes;
+use core::time::Duration;
+use host::Host;
+use processor::Processor;
+use queue::Queue;
+use selvedge_core::{
+    ChannelId, ChannelSettings, Command, ConnectionId, Endpoint, Input, Instant, Peer, WallTime,
+};
+use selvedge_proto::envelope::Envelope;
+use std::collections::BTreeMap;
+use wires::{Side, WireId, Wires};
+
+/// True time at the beginning of every simulation.
+const EPOCH: WallTime = WallTime::from_seconds(1_700_000_000);
+
+/// What happens at a moment.
+#[derive(Debug)]
+enum Happening {
+    /// A host looks whether a deadline has come.
+    Wake(HostId),
+    /// A dial reaches the host that listens.
+    Open(WireId),
+    /// A frame arrives at one end of a connection.
+    Frame { wire: WireId, side: Side, envelope: Envelope },
+    /// A frame that waited for a core is read.
+    Read { wire: WireId, side: Side, envelope: Envelope },
+    /// One end of a connection learns that it ended, or that it never came to be.
+    Ended { wire: WireId, side: Side, reason: &'static str },
+    /// Work ends, with this result.
+    Done { host: HostId, life: u32, input: Box<Input> },
+    /// A sync ends.
+    Synced { host: HostId, life: u32 },
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct World {
+    hosts: Vec<Host>,
+    processors: Vec<Processor>,
+    by_endpoint: BTreeMap<Endpoint, HostId>,
+    wires: Wires,
+    queue: Queue<Happening>,
+    now: Instant,
+    seed: u64,
+    rng: fastrand::Rng,
+    costs: Costs,
+    links: Links,
+    channel: ChannelSettings,
+    /// The blocks that the orderers made, from block 0 on.
+    chain: Vec<Bytes>,
+    watch: Watch,
+    step_count: u64,
+}
+
+impl World {
+    /// A world without hosts. `seed` fixes everything that is left to chance.
+    pub fn new(seed: u64, costs: Costs, links: Links, channel: ChannelSettings) -> Self {
+        Self {
+            hosts: Vec::new(),
+            processors: Vec::new(),
+            by_endpoint: BTreeMap::new(),
+            wires: Wires::default(),
+            queue: Queue::new(),
+            now: Instant::default(),
+            seed,
+            rng: fastrand::Rng::with_seed(seed),
+            costs,
+            links,
+            channel,
+            chain: vec![selvedge_core::testing::messages::block(0, 1000)],
+            watch: Watch::default(),
+            step_count: 0,
+        }
+    }
+
+    /// Adds a processor, to be named in [`HostSettings`] by its place among all.
+    pub fn add_processor(&mut self, core_count: usize) -> usize {
+        self.processors.push(Processor::new(core_count));
+        self.processors.len() - 1
+    }
+
+    /// Adds a host that does not run, with block 0 on its disk.
+    pub fn add_host(&mut self, settings: HostSettings) -> HostId {
+        let id = HostId(u32::try_from(self.hosts.len()).expect("fewer than 2^32 hosts"));
+        let mut host = Host::new(settings);
+        for endpoint in [&host.config.endpoint, &host.config.external_endpoint] {
+            self.by_endpoint.insert(endpoint.clone(), id);
+        }
+        host.disk.put(self.chain[0].clone());
+        self.hosts.push(host);
+        id
+    }
+
+    /// All hosts.
+    pub fn hosts(&self) -> impl Iterator<Item = HostId> + use<> {
+        (0..self.hosts.len() as u32).map(HostId)
+    }
+
+    /// Where other hosts of its organisation reach a host.
+    pub fn endpoint(&self, host: HostId) -> &Endpoint {
+        &self.hosts[host.index()].config.endpoint
+    }
+
+    /// Starts a host's peer, which joins the channel.
+    pub fn start(&mut self, id: HostId) {
+        let now = self.now;
+        let host = &mut self.hosts[id.index()];
+        if host.peer.is_some() {
+            return;
+        }
+        host.life += 1;
+        let wall = host.wall(EPOCH, now);
+        let seed =
+            self.seed ^ u64::from(id.0).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ u64::from(host.life) << 40;
+        let local = host.local(wall.as_nanos());
+        host.peer = Some(Box::new(Peer::new(host.config.clone(), local, seed, now, wall)));
+        let settings = ChannelSettings { height: host.disk.height(), ..self.channel.clone() };
+        self.hand(id, Input::Command(Command::ConfigureChannel(settings)));
+    }
+
+    /// Ends a host's process at once. Its connections are reset; what was not durable is lost.
+    pub fn kill(&mut self, id: HostId) {
+        let ends: Vec<_> = self.ends_of(id).collect();
+        for (wire, side) in ends {
+            self.hang_up(wire, side, "connection reset");
+        }
+        let host = &mut self.hosts[id.index()];
+        host.peer = None;
+        host.life += 1;
+        host.dialed.clear();
+        host.accepted.clear();
+        host.disk.crash();
+    }
+
+    /// Whether a host's peer runs.
+    pub fn runs(&self, id: HostId) -> bool {
+        self.hosts[id.index()].peer.is_some()
+    }
+
+    /// A host's peer, if it runs.
+    pub fn peer(&self, id: HostId) -> Option<&Peer> {
+        self.hosts[id.index()].peer.as_deref()
+    }
+
+    /// A host's disk.
+    pub fn disk(&self, id: HostId) -> &Disk {
+        &self.hosts[id.index()].disk
+    }
+
+    /// What was seen so far.
+    pub fn watch(&self) -> &Watch {
+        &self.watch
+    }
+
+    /// Steps taken so far.
+    pub fn step_count(&self) -> u64 {
+        self.step_count
+    }
+
+    /// Time since the beginning.
+    pub fn now(&self) -> Duration {
+        self.now.since(Instant::default())
+    }
+
+    /// Working time of a processor so far, all its cores together.
+    pub fn busy(&self, processor: usize) -> Duration {
+        self.processors[processor].busy()
+    }
+
+    /// Changes what work costs from now on.
+    pub fn set_costs(&mut self, costs: Costs) {
+        self.costs = costs;
+    }
+
+    /// The orderers cut a block, which the given hosts receive from them.
+    pub fn cut_block(&mut self, size_bytes: usize, receivers: &[HostId]) {
+        let number = self.chain.len() as u64;
+        let block = selvedge_core::testing::messages::block(number, size_bytes);
+        self.chain.push(block.clone());
+        self.watch.on_cut(number, self.now);
+        for &host in receivers {
+            let channel = self.channel.channel.clone();
+            self.hand(host, Input::BlockDelivered { channel, number, block: block.clone() });
+        }
+    }
+
+    /// Lets everything happen that does before `end`.
+    pub fn run_until(&mut self, end: Duration) {
+        let end = Instant::default() + end;
+        while let Some((at, happening)) = self.queue.pop(end) {
+            self.now = at;
+            self.step_count += 1;
+            self.happen(happening);
+        }
+        self.now = self.now.max(end);
+    }
+
+    fn happen(&mut self, happening: Happening) {
+        match happening {
+            Happening::Wake(id) => {
+                let host = &mut self.hosts[id.index()];
+                if host.wakes_at == Some(self.now) {
+                    host.wakes_at = None;
+                    self.wake(id);
+                }
+            }
+            Happening::Open(wire) => self.open(wire),
+            Happening::Frame { wire, side, envelope } => self.on_frame(wire, side, envelope),
+            Happening::Read { wire, side, envelope } => self.read(wire, side, envelope),
+            Happening::Ended { wire, side, reason } => self.end(wire, side, reason),
+            Happening::Done { host, life, input } => {
+                if self.hosts[host.index()].life == life {
+                    self.hand(host, *input);
+                }
+            }
+            Happening::Synced { host, life } => {
+                if self.hosts[host.index()].life == life {
+                    self.synced(host);
+                }
+            }
+        }
+    }
+
+    fn wake(&mut self, id: HostId) {
+        let due = self.peer(id).and_then(Peer::next_deadline).is_some_and(|at| at <= self.now);
+        if due {
+            self.hand(id, Input::Deadline);
+        } else {
+            self.arm(id);
+        }
+    }
+
+    /// Hands an input to a host's peer now, and does what it orders.
+    fn hand(&mut self, id: HostId, input: Input) {
+        let now = self.now;
+        let Some(peer) = &mut self.hosts[id.index()].peer else { return };
+        peer.handle(now, input);
+        while let Some(output) = self.hosts[id.index()].peer.as_mut().and_then(|peer| peer.poll_output()) {
+            self.perform(id, output);
+        }
+        self.arm(id);
+    }
+
+    /// Sees to it that the peer's next deadline is not missed.
+    fn arm(&mut self, id: HostId) {
+        let host = &mut self.hosts[id.index()];
+        let Some(deadline) = host.peer.as_ref().and_then(|peer| peer.next_deadline()) else { return };
+        let deadline = deadline.max(self.now);
+        if host.wakes_at.is_none_or(|at| deadline < at) {
+            host.wakes_at = Some(deadline);
+            self.queue.push(deadline, Happening::Wake(id));
+        }
+    }
+
+    fn channel_id(&self) -> &ChannelId {
+        &self.channel.channel
+    }
+
+    fn wire_of(&self, id: HostId, connection: ConnectionId) -> Option<(WireId, Side)> {
+        let host = &self.hosts[id.index()];
+        let (wires, side) = match connection.is_dialed() {
+            true => (&host.dialed, Side::Dialer),
+            false => (&host.accepted, Side::Acceptor),
+        };
+        let index = usize::try_from(connection.count()).ok()?.checked_sub(1)?;
+        Some((*wires.get(index)?, side))
+    }
+
+    fn ends_of(&self, id: HostId) -> impl Iterator<Item = (WireId, Side)> {
+        let host = &self.hosts[id.index()];
+        let dialed = host.dialed.iter().map(|&wire| (wire, Side::Dialer));
+        dialed.chain(host.accepted.iter().map(|&wire| (wire, Side::Acceptor)))
+    }
+}
