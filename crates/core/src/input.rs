@@ -95,6 +95,15 @@ pub enum Input {
         /// The refused block.
         number: u64,
     },
+    /// Result of [`Output::Mend`](crate::Output::Mend).
+    Mended {
+        /// The channel.
+        channel: ChannelId,
+        /// The block's number.
+        number: u64,
+        /// Whether the block can be read again; if not, it is obtained once more.
+        ok: bool,
+    },
     /// The orderer client received a block.
     BlockDelivered {
         /// The channel.
@@ -118,8 +127,9 @@ pub enum Command {
     ConfigureChannel(ChannelSettings),
     /// Announces that the peer leaves a channel, and stops taking part in it (spec/05 §5.4).
     LeaveChannel(ChannelId),
-    /// Obtains blocks again that are damaged in the ledger; each comes back as [`Output::Mend`](crate::Output::Mend). To be
-    /// given again for a block that could not be mended with what came.
+    /// Obtains blocks again that are damaged in the ledger; each comes back as [`Output::Mend`](crate::Output::Mend), one at a
+    /// time. At most as many are remembered as may wait in memory for the ledger: give it again, for all that are damaged,
+    /// when some have been mended.
     ObtainBlocks {
         /// The channel.
         channel: ChannelId,

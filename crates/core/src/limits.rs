@@ -50,8 +50,11 @@ pub struct Limits {
     pub state_requests_per_peer_max: usize,
     /// State requests outstanding in a channel.
     pub state_requests_max: usize,
-    /// State requests of one peer being served. Beyond: refused.
+    /// State requests of one peer in a channel that are being served, or wait for it. Beyond: refused.
     pub state_serves_per_peer_max: usize,
+    /// State requests that the ledgers are being read for, over all peers and channels. Beyond: they wait, the peers take
+    /// turns, and what waited longer than a peer waits for an answer is refused with `OverLimit`.
+    pub state_serves_max: usize,
     /// Bytes of blocks in one state response (spec/06 W8).
     pub state_response_bytes_max: usize,
 }
@@ -83,6 +86,7 @@ impl Default for Limits {
             state_requests_per_peer_max: 4,
             state_requests_max: 32,
             state_serves_per_peer_max: 16,
+            state_serves_max: 32,
             state_response_bytes_max: 16 << 20,
         }
     }

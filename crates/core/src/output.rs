@@ -94,7 +94,8 @@ pub enum Output {
         /// The marshalled block.
         block: Bytes,
     },
-    /// Put a block back that was damaged in the ledger, if its neighbours there say that it is the one.
+    /// Put a block back that was damaged in the ledger, if it verifies and its neighbours there say that it is the one; answer
+    /// with `Mended`.
     Mend {
         /// The channel.
         channel: ChannelId,

@@ -3,6 +3,7 @@
 use crate::channel::Channel;
 use crate::channel::macs::Macs;
 use crate::channel::relay::Relay;
+use crate::channel::serve::Reads;
 use crate::config::{Config, LocalPeer};
 use crate::connection::Connections;
 use crate::identity::Identities;
@@ -33,6 +34,7 @@ pub struct Peer {
     pub(crate) channels: BTreeMap<ChannelId, Channel>,
     pub(crate) macs: Macs,
     pub(crate) relay: Relay,
+    pub(crate) reads: Reads,
 }
 
 /// The answer to a ticket.
@@ -56,6 +58,7 @@ impl Peer {
             channels: BTreeMap::new(),
             macs: Macs::default(),
             relay: Relay::default(),
+            reads: Reads::default(),
         };
         peer.start_identities();
         peer.start_membership();
@@ -79,6 +82,7 @@ impl Peer {
             Input::BlocksRead { ticket, blocks } => self.answer(ticket, Answer::BlocksRead(blocks)),
             Input::Committed { channel, height } => self.on_committed(&channel, height),
             Input::CommitRefused { channel, number } => self.on_commit_refused(&channel, number),
+            Input::Mended { channel, number, ok } => self.on_mended(&channel, number, ok),
             Input::BlockDelivered { channel, number, block } => {
                 self.on_block_delivered(&channel, number, block);
             }

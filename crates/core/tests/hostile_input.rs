@@ -155,10 +155,8 @@ impl Harness {
                     Input::Committed { channel, height: number + 1 }
                 }
                 Output::Commit { channel, number, .. } => Input::CommitRefused { channel, number },
-                Output::Event(_)
-                | Output::HoldDelivery { .. }
-                | Output::Mend { .. }
-                | Output::Send { .. } => continue,
+                Output::Mend { channel, number, .. } => Input::Mended { channel, number, ok: likely },
+                Output::Event(_) | Output::HoldDelivery { .. } | Output::Send { .. } => continue,
             };
             self.owed.push_back(answer);
         }

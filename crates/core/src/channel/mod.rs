@@ -13,7 +13,7 @@ mod publication;
 mod reception;
 pub(crate) mod relay;
 mod repair;
-mod serve;
+pub(crate) mod serve;
 mod state_info;
 mod store;
 mod transfer;
@@ -290,7 +290,7 @@ impl Peer {
                 self.on_reader_checked(id, connection, sequence, ok);
             }
             (Waiting::Serve { sender, nonce }, Answer::BlocksRead(blocks)) => {
-                self.serve_blocks(id, &sender, nonce, &blocks);
+                self.on_blocks_read(id, &sender, nonce, &blocks);
             }
             _ => {}
         }

@@ -3,6 +3,10 @@
 //! A request costs a look into the ledger, so the peer must be a reader of the channel. That is decided once for each
 //! connection and configuration (W9), on the datum the peer signed in its handshake. Nothing blocks: each peer has its own
 //! places, and whoever asks for more than they hold is refused (W7).
+//!
+//! Only so many blocks are in memory at a time: a bounded number of reads is under way over all peers and channels. What does
+//! not fit waits in its peer's places, and the peers take turns, so that one that asks for much does not delay one that asks
+//! for little. What waited until its peer has given up on it is refused.
 
 use super::Waiting;
 use crate::ids::{ChannelId, ConnectionId, PkiId};
@@ -11,11 +15,12 @@ use crate::output::{Output, Priority, Signed};
 use crate::peer::Peer;
 use crate::reject::{Misbehaviour, Reject, Unfitting};
 use crate::shared::{Sender, Waiting as SharedWaiting};
+use crate::time::Instant;
 use bytes::Bytes;
 use selvedge_proto::envelope::{ContentKind, EnvelopeView};
 use selvedge_proto::gossip::RemoteStateRequest;
 use selvedge_proto::validate::{self, Malformed};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 /// Who may read, and what is being read.
 #[derive(Debug, Default)]
@@ -46,6 +51,46 @@ struct Asked {
     nonce: u64,
     first: u64,
     last: u64,
+}
+
+/// The reads for peers, over all channels.
+#[derive(Debug, Default)]
+pub(crate) struct Reads {
+    under_way_count: usize,
+    /// The peers whose requests wait; the next turn is the first one's.
+    turns: VecDeque<PkiId>,
+    waiting: BTreeMap<PkiId, VecDeque<Queued>>,
+}
+
+/// A request that waits for its turn.
+#[derive(Debug)]
+struct Queued {
+    channel: ChannelId,
+    asked: Asked,
+    since: Instant,
+}
+
+impl Reads {
+    fn queue(&mut self, queued: Queued) {
+        let peer = queued.asked.sender.pki_id;
+        let waiting = self.waiting.entry(peer).or_default();
+        if waiting.is_empty() {
+            self.turns.push_back(peer);
+        }
+        waiting.push_back(queued);
+    }
+
+    fn next(&mut self) -> Option<Queued> {
+        let peer = self.turns.pop_front()?;
+        let waiting = self.waiting.get_mut(&peer)?;
+        let next = waiting.pop_front();
+        if waiting.is_empty() {
+            self.waiting.remove(&peer);
+        } else {
+            self.turns.push_back(peer);
+        }
+        next
+    }
 }
 
 impl Serving {
@@ -159,26 +204,59 @@ impl Peer {
 
     /// Reads what was asked for, as far as it is durable; if nothing is, the answer is empty, but it is one.
     fn read_for(&mut self, id: &ChannelId, asked: Asked) {
+        let Some(channel) = self.channels.get(id) else { return };
+        if asked.first >= channel.buffer.height() {
+            self.serve_blocks(id, &asked.sender, asked.nonce, &[]);
+        } else if self.reads.under_way_count < self.shared.config.limits.state_serves_max {
+            self.read_now(id, asked);
+        } else {
+            self.reads.queue(Queued { channel: id.clone(), asked, since: self.shared.now });
+        }
+    }
+
+    fn read_now(&mut self, id: &ChannelId, asked: Asked) {
         let Asked { sender, nonce, first, last } = asked;
         let Some(channel) = self.channels.get(id) else { return };
-        let height = channel.buffer.height();
-        if first >= height {
-            return self.serve_blocks(id, &sender, nonce, &[]);
-        }
+        let last = last.min(channel.buffer.height().saturating_sub(1));
         let waiting = SharedWaiting::Channel(id.clone(), Waiting::Serve { sender, nonce });
         let ticket = self.shared.ticket(waiting);
-        let last = last.min(height - 1);
         let bytes_max = self.shared.config.limits.state_response_bytes_max;
+        self.reads.under_way_count += 1;
         self.shared.emit(Output::ReadBlocks { ticket, channel: id.clone(), first, last, bytes_max });
     }
 
-    pub(super) fn serve_blocks(
+    pub(super) fn on_blocks_read(
         &mut self,
         id: &ChannelId,
         sender: &Sender,
         nonce: u64,
         blocks: &[(u64, Bytes)],
     ) {
+        self.reads.under_way_count = self.reads.under_way_count.saturating_sub(1);
+        self.serve_blocks(id, sender, nonce, blocks);
+        self.read_waiting();
+    }
+
+    /// Reads for those whose turn it is, as many as may be read for at a time.
+    fn read_waiting(&mut self) {
+        while self.reads.under_way_count < self.shared.config.limits.state_serves_max {
+            let Some(Queued { channel: id, asked, since }) = self.reads.next() else { return };
+            let is_late = self.shared.now.since(since) >= self.shared.config.state_response_timeout;
+            let stands = self.connections.auth(asked.sender.connection).is_some();
+            if !is_late && stands {
+                self.read_now(&id, asked);
+                continue;
+            }
+            if let Some(channel) = self.channels.get_mut(&id) {
+                channel.serving.finish(&asked.sender.pki_id);
+            }
+            if is_late {
+                self.reject(&asked.sender, ContentKind::StateRequest, Reject::OverLimit);
+            }
+        }
+    }
+
+    fn serve_blocks(&mut self, id: &ChannelId, sender: &Sender, nonce: u64, blocks: &[(u64, Bytes)]) {
         if let Some(channel) = self.channels.get_mut(id) {
             channel.serving.finish(&sender.pki_id);
         }

@@ -526,7 +526,13 @@ impl Cluster {
                 self.answer(node, Input::BlocksRead { ticket, blocks });
             }
             Output::Commit { channel, number, block } => self.commit(node, channel, number, block),
-            Output::Mend { channel, number, block } => self.mend(node, &channel, number, block),
+            Output::Mend { channel, number, block } => {
+                let ok = !self.unfit_blocks.contains(&block);
+                if ok {
+                    self.put_back(node, &channel, number, block);
+                }
+                self.answer(node, Input::Mended { channel, number, ok });
+            }
             Output::HoldDelivery { channel, hold } => {
                 self.nodes[node.0].holding.insert(channel, hold);
             }

@@ -39,12 +39,17 @@ impl Cluster {
         self.nodes[node.0].commit_delay = delay;
     }
 
-    /// A block of a node's ledger can no longer be read.
+    /// A block of a node's ledger can no longer be read there.
     pub fn damage_block(&mut self, node: NodeId, channel: &str, number: u64) {
-        self.mend(node, &ChannelId::from(channel), number, Bytes::new());
+        self.put_back(node, &ChannelId::from(channel), number, Bytes::new());
     }
 
-    pub(super) fn mend(&mut self, node: NodeId, channel: &ChannelId, number: u64, block: Bytes) {
+    /// A node's ledger has other bytes under a number.
+    pub fn replace_block(&mut self, node: NodeId, channel: &str, number: u64, block: Bytes) {
+        self.put_back(node, &ChannelId::from(channel), number, block);
+    }
+
+    pub(super) fn put_back(&mut self, node: NodeId, channel: &ChannelId, number: u64, block: Bytes) {
         let ledger = self.nodes[node.0].ledgers.get_mut(channel);
         let index = usize::try_from(number).unwrap_or(usize::MAX);
         if let Some(place) = ledger.and_then(|ledger| ledger.blocks.get_mut(index)) {

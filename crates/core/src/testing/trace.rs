@@ -124,6 +124,9 @@ pub(super) fn input(input: &Input, names: &Names) -> String {
         }
         Input::Committed { channel, height } => format!("committed {channel} below {height}"),
         Input::CommitRefused { channel, number } => format!("commit of {channel} #{number} refused"),
+        Input::Mended { channel, number, ok } => {
+            format!("{channel} #{number} {}", if *ok { "mended" } else { "not mended" })
+        }
         Input::BlockDelivered { channel, number, .. } => format!("orderer sends {channel} #{number}"),
         Input::Command(Command::ConfigureChannel(settings)) => {
             format!(

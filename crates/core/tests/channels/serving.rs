@@ -131,3 +131,106 @@ fn serving_goes_on_where_asking_is_switched_off() {
     cluster.run_for(ms(10));
     assert_eq!(answers(&mut cluster, puppet), [(1, vec![0, 1])]);
 }
+
+/// A node whose ledger takes 50 ms to read and is read for two requests at a time; connected puppets of Org1MSP that are known as readers.
+fn busy_scene(seed: u64, puppet_count: usize) -> (Cluster, NodeId, Vec<(NodeId, ConnectionId)>) {
+    let (mut cluster, nodes) = network(seed, 1, 0);
+    let node = nodes[0];
+    cluster.config_mut(node).limits.state_serves_max = 2;
+    cluster.fill_ledger(node, CHANNEL, 20);
+    cluster.start(node);
+    cluster.join(node, CHANNEL, 1, &[]);
+    let puppets: Vec<_> = (0..puppet_count)
+        .map(|index| {
+            let puppet = cluster.puppet(&format!("p{index}"), "Org1MSP");
+            (puppet, cluster.puppet_connect(puppet, node))
+        })
+        .collect();
+    cluster.run_for(s(1));
+    for (puppet, connection) in &puppets {
+        cluster.puppet_send(*puppet, *connection, state_request(1000, 1, 1));
+    }
+    cluster.run_for(s(1));
+    for (puppet, _) in &puppets {
+        assert_eq!(answers(&mut cluster, *puppet).len(), 1);
+    }
+    cluster.set_crypto_delay(node, ms(50));
+    (cluster, node, puppets)
+}
+
+#[test]
+fn no_more_is_read_at_a_time_than_fits() {
+    let (mut cluster, node, puppets) = busy_scene(9, 3);
+    cluster.set_tracing(true);
+    for (puppet, connection) in &puppets {
+        for nonce in 0..4 {
+            cluster.puppet_send(*puppet, *connection, state_request(nonce, 1, 1));
+        }
+    }
+    cluster.run_for(s(2));
+    let (mut reading, mut most) = (0_i32, 0);
+    for line in cluster.take_trace() {
+        reading += i32::from(line.contains(" > read "));
+        most = most.max(reading);
+        reading -= i32::from(line.contains(" < read "));
+    }
+    assert_eq!((reading, most), (0, 2));
+    for (puppet, _) in &puppets {
+        assert_eq!(answers(&mut cluster, *puppet).len(), 4, "all are answered in the end");
+    }
+    assert!(!refused(&cluster, node, ContentKind::StateRequest, Reject::OverLimit));
+}
+
+#[test]
+fn who_asks_for_little_does_not_wait_for_who_asks_for_much() {
+    let (mut cluster, _, puppets) = busy_scene(10, 3);
+    let [greedy, eager, modest] = puppets[..] else { panic!("three") };
+    for nonce in 0..16 {
+        cluster.puppet_send(greedy.0, greedy.1, state_request(nonce, 1, 1));
+        cluster.puppet_send(eager.0, eager.1, state_request(nonce, 1, 1));
+    }
+    cluster.run_for(ms(10));
+    cluster.puppet_send(modest.0, modest.1, state_request(1, 1, 1));
+    // the two that were being read, then one turn of each
+    cluster.run_for(ms(220));
+    assert_eq!(answers(&mut cluster, modest.0).len(), 1);
+    assert!(answers(&mut cluster, greedy.0).len() < 8);
+}
+
+#[test]
+fn what_waited_too_long_is_refused_and_its_place_is_free() {
+    let (mut cluster, node, puppets) = busy_scene(11, 1);
+    let [(puppet, connection)] = puppets[..] else { panic!("one") };
+    cluster.set_crypto_delay(node, s(2));
+    for nonce in 0..16 {
+        cluster.puppet_send(puppet, connection, state_request(nonce, 1, 1));
+    }
+    cluster.run_for(s(30));
+    // two at once, two after 2 s; after 4 s the others are late
+    assert_eq!(answers(&mut cluster, puppet).len(), 4);
+    assert!(refused(&cluster, node, ContentKind::StateRequest, Reject::OverLimit));
+    cluster.set_crypto_delay(node, ms(0));
+    for nonce in 100..116 {
+        cluster.puppet_send(puppet, connection, state_request(nonce, 1, 1));
+    }
+    cluster.run_for(ms(10));
+    assert_eq!(answers(&mut cluster, puppet).len(), 16);
+}
+
+#[test]
+fn who_hangs_up_is_not_read_for() {
+    let (mut cluster, node, puppets) = busy_scene(12, 2);
+    let [gone, other] = puppets[..] else { panic!("two") };
+    cluster.set_tracing(true);
+    for nonce in 0..16 {
+        cluster.puppet_send(gone.0, gone.1, state_request(nonce, 1, 1));
+    }
+    cluster.run_for(ms(10));
+    cluster.puppet_close(gone.0, gone.1);
+    cluster.puppet_send(other.0, other.1, state_request(1, 1, 1));
+    cluster.run_for(s(1));
+    let orders = cluster.take_trace().iter().filter(|line| line.contains(" > read ")).count();
+    assert_eq!(orders, 3, "the two under way, and the other's");
+    assert_eq!(answers(&mut cluster, other.0).len(), 1);
+    assert!(!refused(&cluster, node, ContentKind::StateRequest, Reject::OverLimit));
+}
