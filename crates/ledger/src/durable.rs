@@ -13,6 +13,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use crate::TARGET;
 use crate::block::Durable;
 use crate::error::{LedgerError, io_error};
 use crate::folder::METADATA_NAME;
@@ -46,9 +47,8 @@ impl Remembered {
         }
         match MetaStore::open(&file).and_then(Self::of) {
             Ok(remembered) => Ok((Some(remembered), None)),
-            Err(error @ (MetaError::Corrupted { .. } | MetaError::Damaged { .. })) => {
+            Err(MetaError::Corrupted { .. } | MetaError::Damaged { .. }) => {
                 let aside = folder.join(format!("{METADATA_NAME}.damaged"));
-                tracing::error!(%error, moved_to = %aside.display(), "ledger metadata is lost, a new one is made");
                 std::fs::rename(&file, &aside).map_err(io_error("rename to", &aside))?;
                 Ok((Some(Self::of(MetaStore::open(&file)?)?), Some(aside)))
             }
@@ -62,7 +62,7 @@ impl Remembered {
         }
         MetaStore::open_read_only(file)
             .and_then(Self::of)
-            .inspect_err(|error| tracing::warn!(%error, "a lost tail cannot be noticed without metadata"))
+            .inspect_err(|error| tracing::warn!(target: TARGET, %error, "a lost tail cannot be noticed without metadata"))
             .ok()
     }
 

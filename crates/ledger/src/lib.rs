@@ -49,6 +49,7 @@ mod block;
 mod damage;
 mod durable;
 mod error;
+mod findings;
 mod folder;
 mod index;
 mod lock;
@@ -69,6 +70,7 @@ mod writer;
 pub use block::{BlockHash, Durable, NewBlock, StoredBlock};
 pub use damage::{Damage, DamageCause};
 pub use error::{LedgerError, ReadError};
+pub use findings::{Finding, Severity};
 pub use meta::{MetaError, MetaStore};
 pub use options::{Access, Base, Options};
 pub use prune::Pruned;
@@ -76,3 +78,6 @@ pub use reader::{Blocks, Reader};
 pub use record::BLOCK_BYTES_MAX;
 pub use recovery::{LostTail, Recovery, TornTail};
 pub use writer::Ledger;
+
+/// The logger of the few lines that nothing returned can tell.
+const TARGET: &str = "ledger";

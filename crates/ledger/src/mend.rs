@@ -47,7 +47,6 @@ impl Ledger {
             return Err(LedgerError::WrongNextHash { number, expected, given: block.header_hash });
         }
         self.shared.put_apart(&block)?;
-        tracing::info!(number, "damaged block mended");
         Ok(())
     }
 

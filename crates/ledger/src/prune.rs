@@ -44,7 +44,7 @@ impl Ledger {
             sync_folder(&self.shared.folder)?;
         }
         self.drop_apart(first_number, kept)?;
-        tracing::info!(segments = removed.len(), first_number, "old segments removed");
+        tracing::info!(target: crate::TARGET, segments = removed.len(), first_number, "old segments removed");
         Ok(Pruned { segments_count: removed.len(), first_number })
     }
 

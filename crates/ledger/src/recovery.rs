@@ -30,7 +30,9 @@ use crate::segment::{
 use crate::shared::{Found, Shared, Table, damage_of, read_block_file};
 use crate::writer::known;
 
-/// What opening a ledger found and did. Each part has been logged.
+/// What opening a ledger found and did. Nothing of it is logged here: [`findings`](Recovery::findings) gives the lines, and
+/// whoever opened the ledger knows whom to tell.
+#[must_use = "blocks may be lost or damaged"]
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Recovery {
     /// There was no ledger, and now there is one.
@@ -123,9 +125,6 @@ pub(crate) fn open(folder: &Path, options: &Options) -> Result<Opened, LedgerErr
     let height = active.height;
     let apart = opening.read_apart(&listing, header.mark, height)?;
     opening.recovery.damage = opening.damage.to_vec();
-    for damage in &opening.recovery.damage {
-        tracing::error!(%damage, "damage in the ledger");
-    }
     let shared = Shared::new(Found {
         folder: folder.to_path_buf(),
         mark: header.mark,
@@ -270,7 +269,6 @@ impl Opening<'_> {
             return Err(LedgerError::Unrecognised { folder: self.folder.to_path_buf() });
         }
         for path in useless {
-            tracing::error!(file = %path.display(), "segment has neither a readable header nor a readable record");
             if self.is_writable {
                 let mut aside = path.clone().into_os_string();
                 aside.push(".damaged");
@@ -281,7 +279,6 @@ impl Opening<'_> {
         }
         for header in &repaired {
             let path = self.path(header.first, Kind::Segment);
-            tracing::error!(file = %path.display(), "segment header was damaged, and is made anew");
             if self.is_writable {
                 let write = || -> io::Result<()> {
                     let file = OpenOptions::new().write(true).open(&path)?;
@@ -340,7 +337,6 @@ impl Opening<'_> {
         let scanned = index::scan(file, header.mark, header.first, next);
         let mut scanned = scanned.map_err(io_error("read", &path))?;
         scanned.seal(next, older);
-        tracing::warn!(file = %index_path.display(), "segment index was missing or did not match, and is made anew");
         if self.is_writable {
             let content = index::encode(header.mark, &scanned.summary, &scanned.starts);
             write_whole(&index_path, &[&content], Keep::Rebuildable)?;
@@ -374,7 +370,7 @@ impl Opening<'_> {
             None => (scanned.summary.next(), scanned.summary.end),
         };
         scanned.cut_at(height, end);
-        self.report_tail(&path, height, proven, end, length.saturating_sub(end));
+        self.note_tail(&path, height, proven, end, length.saturating_sub(end));
         if self.is_writable {
             settle(&file, &scanned, length, proven)
                 .and_then(|()| file.seek(SeekFrom::Start(end)))
@@ -415,21 +411,12 @@ impl Opening<'_> {
         if hash.is_none() || hash == durable.last_hash {
             return Some(durable);
         }
-        tracing::error!(
-            number,
-            "the block's hash is not the one remembered: files of two ledgers were mixed"
-        );
         self.recovery.hash_differs = Some(number);
         None
     }
 
-    fn report_tail(&mut self, file: &Path, height: u64, proven: u64, offset: u64, bytes: u64) {
-        let shown = file.display();
+    fn note_tail(&mut self, file: &Path, height: u64, proven: u64, offset: u64, bytes: u64) {
         if height < proven {
-            tracing::error!(
-                file = %shown, offset, bytes, found_height = height, known_height = proven,
-                "blocks that were durable are gone from the end of the ledger: they must be fetched again"
-            );
             self.recovery.lost_tail = Some(LostTail {
                 known_height: proven,
                 found_height: height,
@@ -438,10 +425,6 @@ impl Opening<'_> {
                 bytes,
             });
         } else if bytes > 0 {
-            tracing::warn!(
-                file = %shown, offset, bytes, first = height,
-                "blocks that were not durable yet are cut from the end of the ledger"
-            );
             self.recovery.torn_tail =
                 Some(TornTail { file: file.to_path_buf(), offset, bytes, first: height });
         }

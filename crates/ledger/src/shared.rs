@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, Rw
 
 use bytes::Bytes;
 
+use crate::TARGET;
 use crate::block::StoredBlock;
 use crate::damage::{Damage, DamageCause, DamageSet};
 use crate::error::{LedgerError, ReadError, read_error};
@@ -211,23 +212,22 @@ impl Shared {
         }
         self.config_mut().extend(&scanned.summary.config_numbers);
         let index = self.path(first, Kind::Index);
-        tracing::warn!(file = %index.display(), "segment index did not match and was rebuilt");
+        tracing::warn!(target: TARGET, file = %index.display(), "segment index did not match and was rebuilt");
         if self.access == Access::ReadWrite {
             let content = index::encode(self.mark, &scanned.summary, &scanned.starts);
             if let Err(error) = write_whole(&index, &[&content], Keep::Rebuildable) {
-                tracing::warn!(%error, "segment index cannot be written");
+                tracing::warn!(target: TARGET, %error, "segment index cannot be written");
             }
         }
         Ok(Offsets { starts: scanned.starts, end: scanned.summary.end })
     }
 
-    /// Notes damage that was not known, but for blocks that lie apart.
+    /// Notes damage that was not known, but for blocks that lie apart. [`Reader::damage`](crate::Reader::damage) tells of it.
     pub(crate) fn report(&self, found: &Damage) {
         let mut damage = self.damage_mut();
         let apart = self.apart();
         let is_new = found.numbers().any(|number| !damage.contains(number) && !apart.contains(&number));
         if is_new {
-            tracing::error!(damage = %found, "damage in the ledger");
             damage.insert(found);
             for number in apart.range(found.numbers()) {
                 damage.remove(*number);

@@ -261,7 +261,7 @@ impl Ledger {
         table.active = next;
         drop(table);
         self.shared.keep_open(&sealed);
-        tracing::debug!(folder = %self.shared.folder.display(), first = self.next_number, "segment begun");
+        tracing::debug!(target: crate::TARGET, folder = %self.shared.folder.display(), first = self.next_number, "segment begun");
         Ok(())
     }
 
@@ -273,7 +273,7 @@ impl Ledger {
 
     fn poison(&mut self, cause: &str) {
         let folder = self.shared.folder.display();
-        tracing::error!(%folder, cause, "the ledger takes no more blocks until it is opened again");
+        tracing::error!(target: crate::TARGET, %folder, cause, "the ledger takes no more blocks until it is opened again");
         self.poisoned = Some(cause.to_owned());
     }
 
@@ -302,7 +302,7 @@ impl Drop for Ledger {
             return;
         }
         if let Err(error) = self.finish() {
-            tracing::error!(%error, "the ledger was not closed cleanly");
+            tracing::error!(target: crate::TARGET, %error, "the ledger was not closed cleanly");
         }
     }
 }
