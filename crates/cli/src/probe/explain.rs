@@ -50,7 +50,7 @@ pub(super) fn dial(error: &DialError, tls: bool) -> (String, Option<String>) {
 /// The error without the step, which is named beside it.
 fn words(error: &DialError) -> String {
     match error {
-        DialError::Tls { reason, .. } if has_no_roots(reason) => "no TLS CA is trusted".to_owned(),
+        DialError::Tls { reason: TlsFailure::NoRoots, .. } => "no TLS CA is trusted".to_owned(),
         DialError::Tls { reason, .. } => reason.to_string(),
         DialError::Http2 { reason } | DialError::Ping { reason } | DialError::Stream { reason } => {
             reason.clone()
@@ -60,19 +60,10 @@ fn words(error: &DialError) -> String {
     }
 }
 
-/// The TLS library has no name of its own for it.
-fn has_no_roots(reason: &TlsFailure) -> bool {
-    match reason {
-        TlsFailure::NoRoots => true,
-        TlsFailure::Other(text) => text.contains("no trusted TLS root"),
-        _ => false,
-    }
-}
-
 fn tls_advice(reason: &TlsFailure, presented: &[CertificateSummary]) -> String {
     let issuer = presented.last().map_or("unknown", |certificate| &certificate.issuer);
     let advice = match reason {
-        _ if has_no_roots(reason) || *reason == TlsFailure::UnknownIssuer => {
+        TlsFailure::NoRoots | TlsFailure::UnknownIssuer => {
             return format!(
                 "trust the TLS CA that issued it: {issuer}. Give its certificate with --tls-ca (the tlscacerts of that \
                  organisation's MSP), or the channel's configuration with --config-block, as a peer in the channel has it"

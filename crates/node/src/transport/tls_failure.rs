@@ -1,5 +1,6 @@
 //! Why TLS failed, named so that an operator can act on it.
 
+use super::verify::NoRoots;
 use rustls::{AlertDescription, CertificateError, Error as TlsError, InvalidMessage};
 use std::fmt;
 use std::io;
@@ -68,7 +69,7 @@ impl fmt::Display for TlsFailure {
                 write!(f, "the certificate is not for {expected}; it is for {}", presented.join(", "))
             }
             Self::NoHttp2 => f.write_str("the other side does not speak HTTP/2 (no ALPN h2)"),
-            Self::NoRoots => f.write_str("no trusted TLS root certificate is configured"),
+            Self::NoRoots => fmt::Display::fmt(&NoRoots, f),
             Self::NothingInCommon(what) => write!(f, "nothing in common with the other side: {what}"),
             Self::NotYetValid { not_before_seconds } => {
                 write!(f, "the certificate is not valid before {not_before_seconds} (seconds since 1970)")
@@ -122,6 +123,7 @@ impl TlsFailure {
                 InvalidMessage::InvalidContentType | InvalidMessage::UnknownProtocolVersion,
             ) => Self::NotTls,
             TlsError::PeerIncompatible(what) => Self::NothingInCommon(format!("{what:?}")),
+            TlsError::Other(other) if other.0.is::<NoRoots>() => Self::NoRoots,
             other => Self::Other(other.to_string()),
         }
     }

@@ -9,13 +9,16 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{
-    CertificateError, DigitallySignedStruct, DistinguishedName, Error, RootCertStore, SignatureScheme,
+    CertificateError, DigitallySignedStruct, DistinguishedName, Error, OtherError, RootCertStore,
+    SignatureScheme,
 };
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio_rustls::rustls;
 
-/// The error text that stands for "no root configured", which rustls has no variant for.
-pub(super) const NO_ROOTS: &str = "no trusted TLS root certificate is configured";
+/// No root certificate is trusted, which rustls has no name for.
+#[derive(Debug, thiserror::Error)]
+#[error("no trusted TLS root certificate is configured")]
+pub(super) struct NoRoots;
 
 /// How a verifier of either side checks that the other holds its certificate's key: in two traits of rustls, the same.
 macro_rules! proofs_of_possession {
@@ -132,7 +135,7 @@ impl ServerCertVerifier for RecordingVerifier {
             Some(inner) => {
                 inner.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
             }
-            None => Err(Error::General(NO_ROOTS.to_owned())),
+            None => Err(Error::Other(OtherError(Arc::new(NoRoots)))),
         }
     }
 

@@ -188,6 +188,23 @@ async fn refusal_of(root: &Authority, pair: &Pair) -> (TlsFailure, Vec<String>) 
 }
 
 #[tokio::test]
+async fn who_trusts_nobody_is_told_that_and_what_was_presented() {
+    let root = Authority::new("tlsca");
+    let server = Node::start(Settings::default(), Some(tls(&root, "server"))).await;
+    let pair = root.issue("dialler", &["127.0.0.1"]);
+    let trusting = TlsMaterial { roots: Vec::new(), ..material(&pair, &root) };
+    let mut dialler = Node::start(Settings::default(), Some(TlsHandle::new(trusting).unwrap())).await;
+    dialler.transport.dial(ConnectionId::dialed(1), &server.endpoint(), LONG);
+    let TransportEvent::DialFailed { error, .. } = dialler.event().await else {
+        panic!("the dial succeeded")
+    };
+    assert!(error.to_string().contains("no trusted TLS root certificate is configured"), "{error}");
+    let DialError::Tls { reason, presented } = error else { panic!("expected a TLS failure, got {error}") };
+    assert_eq!(reason, TlsFailure::NoRoots);
+    assert_eq!(presented.len(), 1);
+}
+
+#[tokio::test]
 async fn a_server_of_an_unknown_authority_is_refused() {
     let root = Authority::new("tlsca");
     let pair = Authority::new("other tlsca").issue("server", &["127.0.0.1"]);
