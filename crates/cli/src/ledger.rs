@@ -4,12 +4,12 @@ use crate::failure::Failure;
 use bytes::Bytes;
 use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
-use selvedge::chain::Chain;
+use selvedge::chain::{self, Chain};
 use selvedge::config::NodeConfig;
 use selvedge::node::{
     ChannelFolder, create_channel_folder, joined_channels, ledger_folder, open_channel_folder,
 };
-use selvedge_ledger::{Access, Ledger, Options, Recovery};
+use selvedge_ledger::{Access, Ledger, Options, ReadError, Reader, Recovery};
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
@@ -24,11 +24,11 @@ pub(crate) enum Command {
         #[command(flatten)]
         place: Place,
     },
-    /// Take blocks from files, one common.Block each, as `peer channel fetch` writes them
+    /// Take blocks from files, one common.Block each, as `peer channel fetch` writes them; damaged ones are put back
     #[command(after_help = "Example (a new channel begins with its block 0):
   selvedge ledger import --data ./data blocks/*.block")]
     Import {
-        /// The files, in any order; their blocks must follow what is there without a gap
+        /// The files, in any order; blocks that are not there yet must follow without a gap
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
         #[command(flatten)]
@@ -138,8 +138,14 @@ fn verify(place: &Place) -> Result<(), Failure> {
     let (first, height) = (ledger.first_number(), ledger.height());
     let reader = ledger.reader();
     let at = |number: u64| {
-        move |error: selvedge_ledger::ReadError| Failure::because(format!("block {number}: {error}"))
+        let reader = &reader;
+        move |error: ReadError| {
+            note_other_damage(reader, number);
+            Failure::because(format!("block {number}: {error}"))
+        }
     };
+    // what is lost or damaged is told by the failure
+    note(&Recovery { lost_tail: None, hash_differs: None, damage: Vec::new(), ..recovery.clone() });
     if first > 0 {
         return Err(Failure::because(format!(
             "blocks below {first} were pruned: the chain cannot be verified from its genesis block"
@@ -192,22 +198,37 @@ fn verify(place: &Place) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Tells what opening a ledger found.
+fn note(recovery: &Recovery) {
+    for finding in recovery.findings() {
+        eprintln!("note: {finding}");
+    }
+}
+
+/// Tells of all known damage but that of block `number`.
+fn note_other_damage(reader: &Reader, number: u64) {
+    for damage in reader.damage().iter().filter(|damage| !damage.numbers().contains(&number)) {
+        eprintln!("note: {damage}");
+    }
+}
+
 fn import(files: &[PathBuf], place: &Place) -> Result<(), Failure> {
     let data = place.data()?;
     let mut blocks = files.iter().map(|file| read_block(file)).collect::<Result<Vec<_>, _>>()?;
     blocks.sort_by_key(|block| block.number);
-    let mut blocks = blocks.into_iter();
-    let Some(first) = blocks.next() else { return Ok(()) };
+    let Some(first) = blocks.first() else { return Ok(()) };
     let channel = place.channel.clone().unwrap_or_else(|| first.channel.clone());
-    if channel != first.channel {
-        return Err(Failure::because(format!("{} is of channel {}", first.file.display(), first.channel)));
+    if let Some(other) = blocks.iter().find(|block| block.channel != channel) {
+        return Err(Failure::because(format!("{} is of channel {}", other.file.display(), other.channel)));
     }
     let bar = progress(files.len() as u64, "importing");
-    let present = joined_channels(&data)?.contains(&channel);
-    let (folder, mut rest) = if present {
-        (open_channel_folder(&data, &channel, &Options::default())?, vec![first])
+    let (mut imported, mut mended) = (0_u64, 0);
+    let folder = if joined_channels(&data)?.contains(&channel) {
+        mended = mend_damaged(&ledger_folder(&data, &channel), &blocks)?;
+        open_channel_folder(&data, &channel, &Options::default())?
     } else if first.number == 0 {
-        (create_channel_folder(&data, &first.bytes, &Options::default())?, Vec::new())
+        imported = 1;
+        create_channel_folder(&data, &first.bytes, &Options::default())?
     } else {
         return Err(Failure::because(format!(
             "{} has no channel {channel} yet, and a new one begins with block 0; the lowest here is block {} ({})",
@@ -216,20 +237,13 @@ fn import(files: &[PathBuf], place: &Place) -> Result<(), Failure> {
             first.file.display()
         )));
     };
-    let ChannelFolder { mut ledger, mut chain } = folder;
-    rest.extend(blocks);
-    let mut imported = u64::from(!present);
-    for block in rest {
-        let refused = |reason: String| {
-            Failure::because(format!("block {} ({}): {reason}", block.number, block.file.display()))
-        };
+    // anything else was told when it was opened to put back what is damaged
+    let ChannelFolder { mut ledger, mut chain, recovery: _ } = folder;
+    for block in &blocks {
         if block.number < chain.height() {
-            let stored = ledger.reader().read(block.number).map_err(|error| refused(error.to_string()))?;
-            if stored.is_some_and(|stored| stored != block.bytes) {
-                tracing_note(&block);
-            }
             continue;
         }
+        let refused = |reason: String| refused(block, &reason);
         if block.number > chain.height() {
             return Err(refused(format!("block {} is missing before it", chain.height())));
         }
@@ -244,17 +258,41 @@ fn import(files: &[PathBuf], place: &Place) -> Result<(), Failure> {
     }
     let durable = ledger.close()?;
     bar.finish_and_clear();
-    println!("{channel}: {imported} blocks imported and verified, height {}", durable.height);
+    let mended = if mended > 0 { format!(", {mended} damaged ones put back") } else { String::new() };
+    println!("{channel}: {imported} blocks imported and verified{mended}, height {}", durable.height);
     Ok(())
 }
 
-/// A block that is there already under the same number, with other bytes, may be another orderer's copy; it is not taken.
-fn tracing_note(block: &BlockFile) {
-    eprintln!(
-        "note: {} differs from the block {} that is stored, which is kept",
-        block.file.display(),
-        block.number
-    );
+fn refused(block: &BlockFile, reason: &str) -> Failure {
+    Failure::because(format!("block {} ({}): {reason}", block.number, block.file.display()))
+}
+
+/// Puts blocks back that are damaged; how many. The chain is not taken up for it: the configuration in force may be among
+/// them.
+fn mend_damaged(folder: &Path, blocks: &[BlockFile]) -> Result<u64, Failure> {
+    let (mut ledger, recovery) = Ledger::open(folder, &Options::default())?;
+    note(&recovery);
+    let height = ledger.height();
+    let mut mended = 0;
+    for block in blocks.iter().take_while(|block| block.number < height) {
+        match ledger.reader().read(block.number) {
+            // it may be another orderer's copy
+            Ok(Some(stored)) if stored != block.bytes => eprintln!(
+                "note: {} differs from the block {} that is stored, which is kept",
+                block.file.display(),
+                block.number
+            ),
+            Ok(_) => {}
+            Err(ReadError::Damaged(_)) => {
+                chain::mend(&mut ledger, block.number, &block.bytes)
+                    .map_err(|error| refused(block, &error.to_string()))?;
+                mended += 1;
+            }
+            Err(error) => return Err(refused(block, &error.to_string())),
+        }
+    }
+    ledger.close()?;
+    Ok(mended)
 }
 
 struct BlockFile {

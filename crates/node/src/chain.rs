@@ -2,10 +2,11 @@
 //!
 //! One set of rules for blocks that arrive (the committer), that are read back (`ledger verify`) and that come from files
 //! (`ledger import`): number, previous hash, data hash, well-formedness, the orderers' signatures under the configuration
-//! in force at that block (spec/07 §6), and what a configuration block changes (spec/07 §10).
+//! in force at that block (spec/07 §6), and what a configuration block changes (spec/07 §10). A damaged block that is put back
+//! is judged by the same rules, under the configuration of its time.
 
 use bytes::Bytes;
-use selvedge_ledger::NewBlock;
+use selvedge_ledger::{Ledger, LedgerError, NewBlock, ReadError, Reader};
 use selvedge_msp::{ChannelBundle, ConfigError, Followed};
 use selvedge_proto::{block, common};
 use std::sync::Arc;
@@ -57,6 +58,32 @@ pub enum ChainError {
     /// It carries a configuration that cannot follow the present one.
     #[error("configuration: {0}")]
     Config(ConfigError),
+    /// A ledger holds no configuration that is in force at a block.
+    #[error("no configuration block lies below block {0}: join the channel again")]
+    NoConfig(u64),
+    /// A ledger's configuration block cannot be read.
+    #[error(
+        "configuration block {number} is needed and cannot be read: {reason}; fetch it from another peer (`peer channel fetch \
+         {number}`) and put it back with `selvedge ledger import FILE`, the node stopped"
+    )]
+    ConfigUnreadable {
+        /// The block's number.
+        number: u64,
+        /// What is wrong with it, and where.
+        reason: String,
+    },
+}
+
+/// Why a damaged block is not put back.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum MendError {
+    /// What was obtained is not the block.
+    #[error(transparent)]
+    Chain(#[from] ChainError),
+    /// The blocks around it say that it is another, or it cannot be written.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
 }
 
 impl Chain {
@@ -72,6 +99,21 @@ impl Chain {
         let checked = CheckedBlock::new(bytes, header, Some(Arc::clone(&bundle)));
         let chain = Self { bundle, height: 1, last_hash: Some(checked.header_hash) };
         Ok((chain, checked))
+    }
+
+    /// Takes up the chain at the end of a ledger.
+    pub fn of(ledger: &Ledger) -> Result<Self, ChainError> {
+        let (reader, height) = (ledger.reader(), ledger.height());
+        let number = config_number_before(&reader, height)?;
+        // a damaged block cannot say itself that it holds a configuration, but the last block names it
+        let last = height.checked_sub(1).and_then(|last| reader.read(last).ok().flatten());
+        let named = last.and_then(|last| block::last_config_index(&decode(&last).ok()?).ok());
+        if let Some(named) = named.filter(|named| (number + 1..height).contains(named))
+            && let Err(ReadError::Damaged(damage)) = reader.read(named)
+        {
+            return Err(ChainError::ConfigUnreadable { number: named, reason: damage.to_string() });
+        }
+        Ok(Self::resume(bundle_of(&reader, number)?, height, ledger.last_hash()))
     }
 
     /// Goes on with a chain: `bundle` is the configuration in force after its last block.
@@ -167,6 +209,34 @@ impl CheckedBlock {
             bytes: &self.bytes,
         }
     }
+}
+
+/// Puts a block back that is damaged in a ledger, if it is the one: by the rules of the chain under the configuration of its
+/// time, and by the hashes of its neighbours. Durable on return. Of several in a row the lowest must come first.
+pub fn mend(ledger: &mut Ledger, number: u64, bytes: &Bytes) -> Result<(), MendError> {
+    let block = if number == 0 {
+        Chain::genesis(bytes)?.1
+    } else {
+        let reader = ledger.reader();
+        let bundle = bundle_of(&reader, config_number_before(&reader, number)?)?;
+        // the ledger knows the neighbours' hashes, as far as they can be read
+        Chain::resume(bundle, number, None).check(bytes, None)?
+    };
+    Ok(ledger.mend(block.as_new_block())?)
+}
+
+/// Number of the block whose configuration is in force for block `height`.
+fn config_number_before(reader: &Reader, height: u64) -> Result<u64, ChainError> {
+    let last = height.checked_sub(1).and_then(|last| reader.last_config_at_or_below(last));
+    last.ok_or(ChainError::NoConfig(height))
+}
+
+/// The configuration in a ledger's block.
+fn bundle_of(reader: &Reader, number: u64) -> Result<Arc<ChannelBundle>, ChainError> {
+    let unreadable = |reason: String| ChainError::ConfigUnreadable { number, reason };
+    let bytes = reader.read(number).map_err(|error| unreadable(error.to_string()))?;
+    let block = decode(&bytes.ok_or_else(|| unreadable("it is missing".to_owned()))?)?;
+    ChannelBundle::from_config_block(&block).map(Arc::new).map_err(ChainError::Config)
 }
 
 fn decode(bytes: &Bytes) -> Result<common::Block, ChainError> {

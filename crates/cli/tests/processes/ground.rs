@@ -9,7 +9,7 @@ use selvedge::transport::{TlsHandle, TlsMaterial};
 use selvedge_msp::LocalMsp;
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 /// A peer by the numbers of its organisation and in it.
@@ -81,7 +81,7 @@ impl Ground {
         &self.nodes[&place]
     }
 
-    fn node_mut(&mut self, place: Place) -> &mut Process {
+    pub(crate) fn node_mut(&mut self, place: Place) -> &mut Process {
         self.nodes.get_mut(&place).unwrap()
     }
 
@@ -95,6 +95,22 @@ impl Ground {
 
     pub(crate) fn height(&self, place: Place) -> u64 {
         self.node(place).height(CHANNEL).unwrap()
+    }
+
+    /// Stops a node in order.
+    pub(crate) fn stop(&mut self, place: Place) {
+        self.node_mut(place).stop();
+    }
+
+    /// The segment files of a node's ledger, in the order of their blocks.
+    pub(crate) fn segments(&self, place: Place) -> Vec<PathBuf> {
+        let home = Path::new(self.node(place).config()).parent().unwrap();
+        let ledger = home.join("data/selvedge/ledgers").join(CHANNEL);
+        let files = std::fs::read_dir(&ledger).unwrap().map(|file| file.unwrap().path());
+        let is_segment = |file: &PathBuf| file.extension().is_some_and(|extension| extension == "segment");
+        let mut files: Vec<PathBuf> = files.filter(is_segment).collect();
+        files.sort();
+        files
     }
 
     /// Kills a node while blocks flow; the height that it published before.

@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod damage;
 mod ground;
 mod process;
 
@@ -10,11 +11,12 @@ use ground::Ground;
 use std::time::Duration;
 
 const ORGANIZATION_COUNT: usize = 2;
-const PEER_COUNT: usize = 2;
-/// The peers that run, by organisation and number: both of the first organisation, of which the first pulls from the
+const PEER_COUNT: usize = 3;
+/// The peers that run, by organisation and number: those of the first organisation, of which the first pulls from the
 /// ordering source, and the first of the second, which does so, too.
 const LEADER: (usize, usize) = (0, 0);
 const FOLLOWER: (usize, usize) = (0, 1);
+const LATECOMER: (usize, usize) = (0, 2);
 const OTHER: (usize, usize) = (1, 0);
 
 #[tokio::test(flavor = "multi_thread")]

@@ -37,17 +37,23 @@ pub(crate) struct Process {
     config: PathBuf,
     operations: SocketAddr,
     log: PathBuf,
+    environment: Vec<(&'static str, &'static str)>,
     child: Option<Child>,
 }
 
 impl Process {
     pub(crate) fn new(config: PathBuf, operations: SocketAddr) -> Self {
         let log = config.with_file_name("node.log");
-        Self { config, operations, log, child: None }
+        Self { config, operations, log, environment: Vec::new(), child: None }
     }
 
     pub(crate) fn config(&self) -> &str {
         self.config.to_str().unwrap()
+    }
+
+    /// Sets a variable for when it is started next.
+    pub(crate) fn set(&mut self, name: &'static str, value: &'static str) {
+        self.environment.push((name, value));
     }
 
     pub(crate) fn runs(&self) -> bool {
@@ -59,6 +65,7 @@ impl Process {
         let log: File = OpenOptions::new().create(true).append(true).open(&self.log).unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_selvedge"));
         command.args(["node", "start", "--config", self.config()]).env_remove("FABRIC_CFG_PATH");
+        command.envs(self.environment.iter().copied());
         command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
         self.child = Some(command.spawn().unwrap());
         poll("the node starts", || {
@@ -99,9 +106,22 @@ impl Process {
 
     /// The value of a metric.
     pub(crate) fn metric(&self, name: &str) -> u64 {
-        let page = self.page("/metrics").unwrap();
+        self.find_metric(name).unwrap()
+    }
+
+    /// The same, while it may not be there yet.
+    pub(crate) fn find_metric(&self, name: &str) -> Result<u64, String> {
+        let page = self.page("/metrics")?;
         let value = page.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok());
-        value.unwrap_or_else(|| panic!("no {name} in\n{page}"))
+        value.ok_or_else(|| format!("no {name} in\n{page}"))
+    }
+
+    /// Waits until a metric has this value.
+    pub(crate) fn wait_for_metric(&self, name: &str, value: u64) {
+        poll(&format!("{name} is {value}"), || match self.find_metric(name)? {
+            other if other != value => Err(format!("it is {other}")),
+            _ => Ok(()),
+        });
     }
 
     /// A page of its operations server.
@@ -117,7 +137,8 @@ impl Process {
         if answer.split_whitespace().nth(1) == Some("200") { Ok(answer) } else { Err(answer) }
     }
 
-    fn log(&self) -> String {
+    /// What it has logged, over all its lives.
+    pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
     }
 }

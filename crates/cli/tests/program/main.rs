@@ -11,6 +11,7 @@ mod decode_text;
 mod help;
 mod ledger_folder;
 mod ledger_import;
+mod ledger_mend;
 mod ledger_refusals;
 mod probe_hostile;
 mod probe_node;

@@ -115,6 +115,10 @@ pub struct SelvedgeMetrics {
     pub blocks_received: Counters<2>,
     /// `selvedge_orderer_stream_ends_total{channel,reason}`: streams of blocks from orderers that ended.
     pub orderer_stream_ends: Counters<2>,
+    /// `selvedge_blocks_damaged{channel}`: blocks of the ledger that cannot be read, and are being obtained again.
+    pub blocks_damaged: Gauges<1>,
+    /// `selvedge_blocks_mended_total{channel}`: damaged blocks that were put back.
+    pub blocks_mended: Counters<1>,
     /// `selvedge_highest_height_known{channel}`: the greatest height any member tells of; the own one lags by
     /// the difference.
     pub highest_height_known: Gauges<1>,
@@ -186,6 +190,7 @@ impl Metrics {
             &gossip.payload_buffer_size,
             &gossip.state_height,
             &ledger.blockchain_height,
+            &self.selvedge.blocks_damaged,
             &self.selvedge.highest_height_known,
         ] {
             gauges.remove([channel]);
@@ -303,6 +308,16 @@ impl SelvedgeMetrics {
                 "selvedge_orderer_stream_ends_total",
                 "Streams of blocks from orderers that ended, by why.",
                 ["channel", "reason"],
+            ),
+            blocks_damaged: maker.gauges(
+                "selvedge_blocks_damaged",
+                "Blocks of the ledger that cannot be read.",
+                ["channel"],
+            ),
+            blocks_mended: maker.counters(
+                "selvedge_blocks_mended_total",
+                "Damaged blocks that were obtained again and put back.",
+                ["channel"],
             ),
             highest_height_known: maker.gauges(
                 "selvedge_highest_height_known",

@@ -1,12 +1,12 @@
 //! A joined channel as the node holds it: ledger, configuration, orderer client.
 
+use super::NodeError;
 use super::committer::{Committer, Report};
-use super::{NodeError, chain_of};
 use crate::chain::Chain;
 use crate::deliver::{DeliverHandle, OrdererEndpoint};
 use bytes::Bytes;
 use selvedge_core::{Anchor, ChannelId, ChannelSettings, Endpoint, MspId};
-use selvedge_ledger::{Ledger, LedgerError, Options, Reader};
+use selvedge_ledger::{Damage, Ledger, LedgerError, Options, Reader, Recovery};
 use selvedge_msp::ChannelBundle;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -24,6 +24,8 @@ pub(super) struct JoinedChannel {
     pub(super) delivered_over: BTreeMap<u64, u64>,
     pub(super) delivery: Option<Delivery>,
     pub(super) halted: Option<String>,
+    /// The damage that has been told.
+    damage: Vec<Damage>,
 }
 
 /// The running orderer client of a channel.
@@ -41,6 +43,8 @@ pub struct ChannelFolder {
     pub ledger: Ledger,
     /// Height, last hash and configuration at its end.
     pub chain: Chain,
+    /// What opening it found; nobody has been told of it yet.
+    pub recovery: Recovery,
 }
 
 impl JoinedChannel {
@@ -49,7 +53,7 @@ impl JoinedChannel {
         folder: ChannelFolder,
         report: impl FnMut(Report) + Send + 'static,
     ) -> Result<Self, NodeError> {
-        let ChannelFolder { ledger, chain } = folder;
+        let ChannelFolder { ledger, chain, recovery } = folder;
         let bundle = Arc::clone(chain.bundle());
         let channel = bundle.channel_id().to_owned();
         let reader = ledger.reader();
@@ -64,7 +68,16 @@ impl JoinedChannel {
             delivered_over: BTreeMap::new(),
             delivery: None,
             halted: None,
+            damage: recovery.damage,
         })
+    }
+
+    /// Damage found since the last call, or since the ledger was opened.
+    pub(super) fn take_new_damage(&mut self) -> Vec<Damage> {
+        let all = self.reader.damage();
+        let told = std::mem::replace(&mut self.damage, all.clone());
+        let is_told = |new: &Damage| told.iter().any(|old| old.first <= new.first && new.last <= old.last);
+        all.into_iter().filter(|damage| !is_told(damage)).collect()
     }
 
     /// Remembers under which configuration a block verified; `None` if it did not.
@@ -138,17 +151,17 @@ pub fn ledger_folder(data: &Path, channel: &str) -> PathBuf {
     data.join("ledgers").join(channel)
 }
 
-/// Opens the ledger of `channel` below the data folder of a node.
+/// Opens the ledger of `channel` below the data folder of a node. Nothing is logged: see [`ChannelFolder::recovery`].
 pub fn open_channel_folder(
     data: &Path,
     channel: &str,
     options: &Options,
 ) -> Result<ChannelFolder, NodeError> {
     let ledger_error = |source: LedgerError| NodeError::Ledger { channel: channel.to_owned(), source };
-    let (ledger, _recovery) = Ledger::open(&ledger_folder(data, channel), options).map_err(ledger_error)?;
-    let chain =
-        chain_of(&ledger).map_err(|reason| NodeError::Channel { channel: channel.to_owned(), reason })?;
-    Ok(ChannelFolder { ledger, chain })
+    let (ledger, recovery) = Ledger::open(&ledger_folder(data, channel), options).map_err(ledger_error)?;
+    let chain = Chain::of(&ledger)
+        .map_err(|error| NodeError::Channel { channel: channel.to_owned(), reason: error.to_string() })?;
+    Ok(ChannelFolder { ledger, chain, recovery })
 }
 
 /// Makes the ledger of a new channel from its genesis block, which is durable on return.
@@ -166,7 +179,7 @@ pub fn create_channel_folder(
     let mut ledger = Ledger::create(&ledger_folder(data, &channel), options).map_err(ledger_error)?;
     ledger.append(block.as_new_block()).map_err(ledger_error)?;
     ledger.sync().map_err(ledger_error)?;
-    Ok(ChannelFolder { ledger, chain })
+    Ok(ChannelFolder { ledger, chain, recovery: Recovery { created: true, ..Recovery::default() } })
 }
 
 /// Names of the channels whose ledgers lie below the data folder of a node, sorted.

@@ -3,9 +3,9 @@
 //! Blocks come in order, verified; they are linked to the chain, appended in groups, and the height is reported only
 //! after the group is on disk. A configuration block takes effect here, between two blocks, and nowhere else.
 
-use crate::chain::{Chain, ChainError};
+use crate::chain::{self, Chain, ChainError, MendError};
 use bytes::Bytes;
-use selvedge_ledger::{Durable, Ledger, LedgerError};
+use selvedge_ledger::{Durable, Ledger, LedgerError, ReadError};
 use selvedge_msp::ChannelBundle;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -28,7 +28,7 @@ pub(crate) enum Order {
     Mend { number: u64, bytes: Bytes },
 }
 
-/// What the committer did.
+/// What the committer did, and what those found who read its ledger.
 #[derive(Debug)]
 pub(crate) enum Report {
     /// Every block below `height` is durable; the group took so long.
@@ -37,8 +37,14 @@ pub(crate) enum Report {
     Reconfigured { bundle: Arc<ChannelBundle> },
     /// The block does not fit; nothing after it is taken until it comes again.
     Refused { number: u64, reason: ChainError },
+    /// A damaged block can be read again.
+    Mended { number: u64 },
     /// A damaged block is not put back by what was obtained.
-    NotMended { number: u64 },
+    NotMended { number: u64, reason: MendError },
+    /// Blocks that a peer asked for are damaged.
+    Damaged,
+    /// Blocks that a peer asked for could not be read.
+    Unread { reason: ReadError },
     /// The disk failed, or the chain holds a configuration that cannot be followed: nothing is written any more.
     Halted { reason: String },
 }
@@ -165,30 +171,10 @@ impl<R: FnMut(Report)> Worker<R> {
     }
 
     fn mend(&mut self, number: u64, bytes: &Bytes) {
-        let channel = self.chain.bundle().channel_id();
-        let outcome = selvedge_proto::decode::<selvedge_proto::common::Block>(bytes.clone())
-            .map_err(|error| error.to_string())
-            .and_then(|block| {
-                selvedge_proto::block::check_data(&block).map_err(|error| error.to_string())?;
-                let header =
-                    selvedge_proto::block::check_header(&block, number).map_err(|error| error.to_string())?;
-                let new = selvedge_ledger::NewBlock {
-                    number,
-                    header_hash: selvedge_proto::block::header_hash(header),
-                    previous_hash: &header.previous_hash,
-                    is_config: selvedge_proto::block::is_config_block(&block),
-                    bytes,
-                };
-                self.ledger.mend(new).map_err(|error| error.to_string())
-            });
-        match outcome {
-            Ok(()) => {
-                tracing::info!(target: "ledger", "[{channel}] block {number} was damaged and is mended");
-            }
-            Err(error) => {
-                tracing::warn!(target: "ledger", "[{channel}] block {number} is not mended: {error}");
-                (self.report)(Report::NotMended { number });
-            }
-        }
+        (self.report)(match chain::mend(&mut self.ledger, number, bytes) {
+            // once is enough
+            Ok(()) | Err(MendError::Ledger(LedgerError::NotDamaged { .. })) => Report::Mended { number },
+            Err(reason) => Report::NotMended { number, reason },
+        });
     }
 }

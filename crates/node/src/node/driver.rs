@@ -3,6 +3,7 @@
 use super::channel::{Delivery, JoinedChannel, create_channel_folder, joined_channels, open_channel_folder};
 use super::checks::{BlockCheck, Checked};
 use super::committer::Report;
+use super::complaints::Complaints;
 use super::status::{ChannelStatus, MemberStatus, NodeStatus};
 use super::{DRAIN, NodeError, NodeEvent, NodeSettings, channel};
 use crate::deliver::{CensorshipSettings, DeliverClient, DeliverSettings, DeliveredBlock, OrdererEndpoint};
@@ -12,7 +13,7 @@ use bytes::Bytes;
 use selvedge_core::{
     ChannelId, Command, ConnectionId, Input, Instant, LocalPeer, MspId, Peer, PkiId, WallTime,
 };
-use selvedge_ledger::{MetaStore, Options};
+use selvedge_ledger::{MetaStore, Options, Recovery, Severity};
 use selvedge_msp::{ChannelBundle, MessageVerifier};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -53,7 +54,7 @@ pub(super) struct Driver {
     pub(super) connections: BTreeMap<ConnectionId, Connection>,
     pub(super) dials: BTreeMap<ConnectionId, DialHandle>,
     pub(super) channels: BTreeMap<ChannelId, JoinedChannel>,
-    pub(super) refusals: crate::logging::RateLimit,
+    pub(super) complaints: Complaints,
     /// Answers of checks that the workers had no room for: as if they had failed.
     pub(super) overflowed: VecDeque<Input>,
     checked: Results<Checked>,
@@ -112,7 +113,7 @@ impl Driver {
             connections: BTreeMap::new(),
             dials: BTreeMap::new(),
             channels: BTreeMap::new(),
-            refusals: crate::logging::RateLimit::new(Duration::from_secs(60)),
+            complaints: Complaints::new(std::time::Instant::now()),
             overflowed: VecDeque::new(),
             checked,
             reports,
@@ -162,14 +163,20 @@ impl Driver {
                     }
                 }
                 Some(delivered) = self.deliveries.recv() => self.on_delivered(delivered),
-                () = wait_until(deadline) => self.handle(Input::Deadline),
+                () = tokio::time::sleep_until(deadline) => {
+                    self.complaints.tell_finished(std::time::Instant::now());
+                    self.handle(Input::Deadline);
+                }
             }
         }
         self.shut_down().await;
     }
 
-    fn deadline(&self) -> Option<tokio::time::Instant> {
-        self.peer.next_deadline().map(|at| self.started + Duration::from_nanos(at.as_nanos()))
+    /// When there is something to do that nothing else calls for.
+    fn deadline(&self) -> tokio::time::Instant {
+        let of_complaints = self.complaints.due().into();
+        let of_core = self.peer.next_deadline().map(|at| self.started + Duration::from_nanos(at.as_nanos()));
+        of_core.map_or(of_complaints, |of_core| of_core.min(of_complaints))
     }
 
     fn now(&self) -> Instant {
@@ -207,9 +214,7 @@ impl Driver {
             }
             TransportEvent::DialFailed { id, error } => {
                 if self.dials.remove(&id).is_some() {
-                    if let Some(again) = self.refusals.admit(&error.to_string()) {
-                        tracing::warn!(target: "gossip.comm", "{error}{again}");
-                    }
+                    self.complaints.connection(&error.to_string());
                     self.handle(Input::DialFailed { connection: id, reason: error.to_string() });
                 }
             }
@@ -273,7 +278,23 @@ impl Driver {
                 }
                 self.handle(Input::CommitRefused { channel: channel.clone(), number });
             }
-            Report::NotMended { number } => self.obtain(channel, number, number),
+            Report::Damaged => self.on_damage(channel),
+            Report::Unread { reason } => {
+                self.complaints
+                    .ledger(&format!("[{channel}] blocks that a peer asked for cannot be read: {reason}"));
+            }
+            Report::Mended { number } => {
+                tracing::info!(target: "ledger", "[{channel}] block {number} was damaged and is put back");
+                let _ = self.events.send(NodeEvent::Mended { channel: channel.clone(), number });
+                self.handle(Input::Mended { channel: channel.clone(), number, ok: true });
+                self.on_damage(channel);
+            }
+            Report::NotMended { number, reason } => {
+                self.complaints.ledger(&format!(
+                    "[{channel}] what came for damaged block {number} is not put back: {reason}"
+                ));
+                self.handle(Input::Mended { channel: channel.clone(), number, ok: false });
+            }
             Report::Halted { reason } => {
                 tracing::error!(target: "ledger", "[{channel}] nothing is written any more, restart the node when mended: {reason}");
                 if let Some(joined) = self.channels.get_mut(channel) {
@@ -285,8 +306,17 @@ impl Driver {
         }
     }
 
-    fn obtain(&mut self, channel: &ChannelId, first: u64, last: u64) {
-        self.handle(Input::Command(Command::ObtainBlocks { channel: channel.clone(), first, last }));
+    /// Tells of damage that is new, and has the core obtain all that is damaged.
+    fn on_damage(&mut self, channel: &ChannelId) {
+        let Some(joined) = self.channels.get_mut(channel) else { return };
+        for damage in joined.take_new_damage() {
+            tracing::error!(target: "ledger", "[{channel}] {damage}; to be fetched from another member");
+            let _ = self.events.send(NodeEvent::Damaged { channel: channel.clone(), damage });
+        }
+        for damage in joined.reader.damage() {
+            let (channel, first, last) = (channel.clone(), damage.first, damage.last);
+            self.handle(Input::Command(Command::ObtainBlocks { channel, first, last }));
+        }
     }
 
     fn on_reconfigured(&mut self, channel: &ChannelId, bundle: Arc<ChannelBundle>) {
@@ -310,6 +340,7 @@ impl Driver {
     /// Takes up a channel whose ledger is open: verifier, trust, core, orderer client.
     fn take_up(&mut self, folder: channel::ChannelFolder) -> Result<ChannelId, NodeError> {
         let channel = ChannelId::from(folder.chain.bundle().channel_id());
+        tell_recovery(&channel, &folder.recovery);
         let (report, of) = (self.report.clone(), channel.clone());
         let joined = JoinedChannel::start(folder, move |what| {
             let _ = report.send((of.clone(), what));
@@ -319,14 +350,11 @@ impl Driver {
         }
         let settings = joined.settings();
         let height = settings.height;
-        let damage = joined.reader.damage();
         self.channels.insert(channel.clone(), joined);
         self.put_in_force(&channel);
         self.peer.handle(self.now(), Input::Command(Command::ConfigureChannel(settings)));
         self.obey();
-        for damage in damage {
-            self.obtain(&channel, damage.first, damage.last);
-        }
+        self.on_damage(&channel);
         if self.settings.org_leader {
             self.start_delivery(&channel, height);
         }
@@ -430,11 +458,13 @@ impl Driver {
             buffered_count: view.buffered_count,
             requests_in_flight: view.requests_in_flight,
             orderer_stream_ends: joined.orderer_stream_ends(),
+            damaged_count: joined.reader.damage().iter().map(|damage| damage.last - damage.first + 1).sum(),
             halted: joined.halted.clone(),
         })
     }
 
     async fn shut_down(mut self) {
+        self.complaints.tell_rest(std::time::Instant::now());
         for joined in self.channels.values_mut() {
             if let Some(delivery) = joined.delivery.take() {
                 delivery.handle.stop().await;
@@ -457,10 +487,13 @@ fn orderer_endpoints(bundle: &ChannelBundle) -> Arc<[OrdererEndpoint]> {
     bundle.orderer_endpoints().into()
 }
 
-async fn wait_until(deadline: Option<tokio::time::Instant>) {
-    match deadline {
-        Some(deadline) => tokio::time::sleep_until(deadline).await,
-        None => std::future::pending().await,
+/// Tells what opening a ledger found.
+fn tell_recovery(channel: &ChannelId, recovery: &Recovery) {
+    for finding in recovery.findings() {
+        match finding.severity {
+            Severity::Harmless => tracing::warn!(target: "ledger", "[{channel}] {finding}"),
+            Severity::Loss => tracing::error!(target: "ledger", "[{channel}] {finding}"),
+        }
     }
 }
 

@@ -89,6 +89,9 @@ fn count(metrics: &Metrics, directions: &mut BTreeMap<ConnectionId, &'static str
             metrics.ledger.blockstorage_commit_time.channel(&channel).observe(took);
             show_height(metrics, &channel, height);
         }
+        NodeEvent::Mended { channel, .. } => {
+            metrics.selvedge.blocks_mended.channel(&channel).add(1);
+        }
         NodeEvent::Gossip(Event::BlockAccepted { channel, source, .. }) => {
             let source = match source {
                 BlockSource::Orderer => "orderer",
@@ -133,6 +136,7 @@ fn show(metrics: &Metrics, status: &NodeStatus) {
         show_height(metrics, name, channel.height);
         metrics.gossip.total_peers_known.channel(name).set(channel.alive_count);
         metrics.gossip.payload_buffer_size.channel(name).set(channel.buffered_count as u64);
+        metrics.selvedge.blocks_damaged.channel(name).set(channel.damaged_count);
         metrics.selvedge.highest_height_known.channel(name).set(greatest_height(channel));
         for (reason, count) in &channel.orderer_stream_ends {
             metrics.selvedge.orderer_stream_ends.with([name, reason]).advance_to(*count);

@@ -6,6 +6,7 @@
 mod channel;
 mod checks;
 mod committer;
+mod complaints;
 mod driver;
 mod measuring;
 mod orders;
@@ -22,12 +23,12 @@ pub(crate) use settings::unix_now;
 pub use settings::{NodeSettings, SettingsError, data_folder, load_tls};
 pub use status::{ChannelStatus, MemberStatus, NodeStatus};
 
-use crate::chain::{Chain, ChainError};
+use crate::chain::ChainError;
 use crate::transport::Transport;
 use bytes::Bytes;
 use driver::{Driver, Request};
 use selvedge_core::{ChannelId, Event};
-use selvedge_ledger::{LedgerError, MetaError};
+use selvedge_ledger::{Damage, LedgerError, MetaError};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -67,6 +68,21 @@ pub enum NodeEvent {
         channel: ChannelId,
         /// Its sequence.
         sequence: u64,
+    },
+    /// Blocks of a channel's ledger are damaged; they are being obtained from other members. What is known when the node starts
+    /// is told in its status only.
+    Damaged {
+        /// The channel.
+        channel: ChannelId,
+        /// Which, where, and what is wrong.
+        damage: Damage,
+    },
+    /// A damaged block was put back and can be read again.
+    Mended {
+        /// The channel.
+        channel: ChannelId,
+        /// The block.
+        number: u64,
     },
     /// Nothing more is written to a channel's ledger; what is there is still served.
     Halted {
@@ -108,7 +124,7 @@ pub enum NodeError {
         /// Why.
         source: LedgerError,
     },
-    /// The ledger's blocks do not give a configuration.
+    /// The ledger's blocks do not give a configuration, or the ledger has no thread.
     #[error("channel {channel}: {reason}")]
     Channel {
         /// The channel.
@@ -201,23 +217,4 @@ impl NodeHandle {
         self.requests.send(request(answer)).map_err(|_| NodeError::Stopped)?;
         answered.await.map_err(|_| NodeError::Stopped)
     }
-}
-
-/// The chain at the end of a ledger: the configuration in force there, height and last hash.
-pub(crate) fn chain_of(ledger: &selvedge_ledger::Ledger) -> Result<Chain, String> {
-    let height = ledger.height();
-    let number = height
-        .checked_sub(1)
-        .and_then(|last| ledger.last_config_at_or_below(last))
-        .ok_or("its ledger holds no configuration block: join the channel again")?;
-    let block = ledger
-        .reader()
-        .read(number)
-        .map_err(|error| format!("configuration block {number}: {error}"))?
-        .ok_or_else(|| format!("configuration block {number} is missing"))?;
-    let block = selvedge_proto::decode::<selvedge_proto::common::Block>(block)
-        .map_err(|error| format!("configuration block {number}: {error}"))?;
-    let bundle = selvedge_msp::ChannelBundle::from_config_block(&block)
-        .map_err(|error| format!("configuration block {number}: {error}"))?;
-    Ok(Chain::resume(std::sync::Arc::new(bundle), height, ledger.last_hash()))
 }

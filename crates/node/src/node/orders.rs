@@ -8,6 +8,7 @@ use super::driver::Driver;
 use super::refusal::status_of;
 use crate::workers::{Full, Lane};
 use selvedge_core::{ChannelId, CloseReason, ConnectionId, Event, Input, Output, Reject};
+use selvedge_ledger::ReadError;
 use selvedge_proto::envelope::ContentKind;
 use std::sync::Arc;
 
@@ -100,16 +101,26 @@ impl Driver {
         last: u64,
         bytes_max: usize,
     ) {
-        let Some(joined) = self.channels.get(channel) else { return };
-        let (reader, channel) = (joined.reader.clone(), channel.clone());
         let failed = Input::BlocksRead { ticket, blocks: Vec::new() };
+        let Some(joined) = self.channels.get(channel) else {
+            self.overflowed.push_back(failed);
+            return;
+        };
+        let (reader, channel) = (joined.reader.clone(), channel.clone());
         let report = self.report.clone();
         self.submit(Lane::Bulk, failed, move || {
-            let blocks = reader.read_range(first..=last, bytes_max).unwrap_or_else(|error| {
-                tracing::error!(target: "ledger", "[{channel}] blocks {first} to {last}: {error}");
-                let _ = report.send((channel, Report::NotMended { number: first }));
-                Vec::new()
-            });
+            let read = reader.read_range(first..=last, bytes_max);
+            if reader.damage().iter().any(|damage| damage.first <= last && first <= damage.last) {
+                let _ = report.send((channel.clone(), Report::Damaged));
+            }
+            let blocks = match read {
+                Ok(blocks) => blocks,
+                Err(ReadError::Damaged(_)) => Vec::new(),
+                Err(reason) => {
+                    let _ = report.send((channel, Report::Unread { reason }));
+                    Vec::new()
+                }
+            };
             let blocks = blocks.into_iter().map(|block| (block.number, block.bytes)).collect();
             Input::BlocksRead { ticket, blocks }.into()
         });
@@ -124,9 +135,10 @@ impl Driver {
             let status = status_of(reason, remote);
             if matches!(reason, CloseReason::Handshake(_) | CloseReason::HandshakeTimeout) {
                 let text = status.message();
-                if let Some(again) = self.refusals.admit(&format!("{} {reason:?}", remote.ip())) {
+                // counted by address: the port is another each time
+                self.complaints.handshake(&format!("handshake with {} refused: {reason:?}", remote.ip()), |again| {
                     tracing::warn!(target: "gossip.comm", "handshake with {remote} refused: {text}{again}");
-                }
+                });
             }
             connection.close(status);
         }
@@ -170,12 +182,12 @@ impl Driver {
     }
 
     /// What does not fit is normal in gossip; what is malformed or misbehaves is the operator's business.
-    fn log_refusal(&mut self, from: Option<selvedge_core::PkiId>, kind: ContentKind, reason: Reject) {
+    fn log_refusal(&self, from: Option<selvedge_core::PkiId>, kind: ContentKind, reason: Reject) {
         // a refused handshake is told of with the address it came from
         if matches!(reason, Reject::Unfitting(_)) || from.is_none() && kind == ContentKind::Conn {
             tracing::trace!(target: "gossip.gossip", "{kind} from {from:?} refused: {reason}");
-        } else if let Some(again) = self.refusals.admit(&format!("{from:?} {kind} {reason}")) {
-            tracing::warn!(target: "gossip.gossip", "{kind} from {from:?} refused: {reason}{again}");
+        } else {
+            self.complaints.message(&format!("{kind} from {from:?} refused: {reason}"));
         }
     }
 }

@@ -70,6 +70,8 @@ pub struct ChannelStatus {
     pub buffered_count: usize,
     /// Streams of blocks from orderers that ended, by [`EndReason::reason`](crate::deliver::EndReason::reason).
     pub orderer_stream_ends: BTreeMap<&'static str, u64>,
+    /// Blocks known to be damaged in the ledger, which are being obtained again.
+    pub damaged_count: u64,
     /// Why nothing is written any more, if so.
     pub halted: Option<String>,
 }

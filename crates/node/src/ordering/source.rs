@@ -93,7 +93,10 @@ impl OrderingSource {
     /// [`OrderingError::Foreign`] if the folder holds another chain; [`OrderingError::Config`] if `genesis` carries no valid
     /// configuration; what the ledger says.
     pub fn open(settings: OrderingSettings, genesis: &common::Block) -> Result<Self, OrderingError> {
-        let (mut ledger, _recovery) = Ledger::open_or_create(&settings.folder, &Options::default())?;
+        let (mut ledger, recovery) = Ledger::open_or_create(&settings.folder, &Options::default())?;
+        for finding in recovery.findings() {
+            tracing::warn!(target: "ledger", "ordering source: {finding}");
+        }
         if ledger.height() == 0 {
             let header =
                 block::check_header(genesis, 0).map_err(|_| OrderingError::Malformed("no genesis block"))?;
