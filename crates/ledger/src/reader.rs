@@ -78,6 +78,39 @@ impl Reader {
         Ok(blocks)
     }
 
+    /// As [`read_range`](Self::read_range), but goes on behind damaged blocks, which are left out.
+    pub fn read_intact(
+        &self,
+        numbers: RangeInclusive<u64>,
+        bytes_max: usize,
+    ) -> Result<Vec<StoredBlock>, ReadError> {
+        let (first, last) = numbers.into_inner();
+        let mut blocks = Vec::new();
+        let mut next = first;
+        let mut bytes_left = bytes_max;
+        while next <= last {
+            let read = match self.read_range(next..=last, bytes_left) {
+                Err(ReadError::Damaged(_)) => {
+                    next += 1;
+                    continue;
+                }
+                other => other?,
+            };
+            let read_bytes = read.iter().map(|block| block.bytes.len()).sum::<usize>();
+            // the first of each piece comes whatever its size
+            if read.is_empty() || (read_bytes > bytes_left && !blocks.is_empty()) {
+                break;
+            }
+            bytes_left = bytes_left.saturating_sub(read_bytes);
+            next += read.len() as u64;
+            blocks.extend(read);
+            if !self.shared.damage().contains(next) {
+                break;
+            }
+        }
+        Ok(blocks)
+    }
+
     /// All durable blocks from `number` on, or from the first that is not pruned.
     pub fn iter_from(&self, number: u64) -> Blocks {
         Blocks { reader: self.clone(), next: number, ahead: VecDeque::new() }

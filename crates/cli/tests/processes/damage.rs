@@ -23,8 +23,11 @@ async fn two_ledgers() -> (Ground, u64) {
     ground.wait_for_blocks(LEADER, 40);
     cutter.stop().await;
     let height = ground.source.height();
+    // the follower has its blocks from the leader, which must not go before
     for place in [LEADER, FOLLOWER] {
         ground.wait_for_blocks(place, height);
+    }
+    for place in [LEADER, FOLLOWER] {
         ground.stop(place);
     }
     (ground, height)

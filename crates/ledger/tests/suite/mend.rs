@@ -177,3 +177,27 @@ fn a_mended_block_that_is_lost_with_the_tail_is_appended_again() {
     ledger.sync().unwrap();
     assert!(again(7) == ledger.reader().read_block(7).unwrap().unwrap());
 }
+
+#[test]
+fn what_lies_around_it_is_read_meanwhile() {
+    for options in [Options::default(), small_segments()] {
+        let folder = closed_ledger(40, &options);
+        spoil(folder.path(), &[7, 11, 12, 39]);
+        let (ledger, _) = open(folder.path(), &options);
+        let numbers = |first: u64, last: u64, bytes_max: usize| -> Vec<u64> {
+            let blocks = ledger.reader().read_intact(first..=last, bytes_max).unwrap();
+            assert!(blocks.iter().all(|block| Block::new(block.number) == *block));
+            blocks.iter().map(|block| block.number).collect()
+        };
+        let size =
+            |numbers: &[u64]| -> usize { numbers.iter().map(|number| Block::new(*number).bytes.len()).sum() };
+        assert_eq!(numbers(5, 13, usize::MAX), [5, 6, 8, 9, 10, 13]);
+        assert_eq!(numbers(7, 8, usize::MAX), [8]);
+        assert_eq!(numbers(11, 12, usize::MAX), [0; 0]);
+        assert_eq!(numbers(37, u64::MAX, usize::MAX), [37, 38]);
+        // the budget is for all of them
+        assert_eq!(numbers(6, 13, size(&[6, 8, 9])), [6, 8, 9]);
+        assert_eq!(numbers(6, 13, size(&[6, 8]) - 1), [6]);
+        assert_eq!(numbers(7, 13, 0), [8]);
+    }
+}

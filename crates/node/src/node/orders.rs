@@ -8,7 +8,6 @@ use super::driver::Driver;
 use super::refusal::status_of;
 use crate::workers::{Full, Lane};
 use selvedge_core::{ChannelId, CloseReason, ConnectionId, Event, Input, Output, Reject};
-use selvedge_ledger::ReadError;
 use selvedge_proto::envelope::ContentKind;
 use std::sync::Arc;
 
@@ -109,13 +108,12 @@ impl Driver {
         let (reader, channel) = (joined.reader.clone(), channel.clone());
         let report = self.report.clone();
         self.submit(Lane::Bulk, failed, move || {
-            let read = reader.read_range(first..=last, bytes_max);
+            let read = reader.read_intact(first..=last, bytes_max);
             if reader.damage().iter().any(|damage| damage.first <= last && first <= damage.last) {
                 let _ = report.send((channel.clone(), Report::Damaged));
             }
             let blocks = match read {
                 Ok(blocks) => blocks,
-                Err(ReadError::Damaged(_)) => Vec::new(),
                 Err(reason) => {
                     let _ = report.send((channel, Report::Unread { reason }));
                     Vec::new()
