@@ -205,9 +205,9 @@ fn note(recovery: &Recovery) {
     }
 }
 
-/// Tells of all known damage but that of block `number`.
+/// Tells of all known damage but that of block `number` alone.
 fn note_other_damage(reader: &Reader, number: u64) {
-    for damage in reader.damage().iter().filter(|damage| !damage.numbers().contains(&number)) {
+    for damage in reader.damage().iter().filter(|damage| damage.numbers() != (number..=number)) {
         eprintln!("note: {damage}");
     }
 }
@@ -284,7 +284,7 @@ fn mend_damaged(folder: &Path, blocks: &[BlockFile]) -> Result<u64, Failure> {
             ),
             Ok(_) => {}
             Err(ReadError::Damaged(_)) => {
-                chain::mend(&mut ledger, block.number, &block.bytes)
+                chain::mend_given(&mut ledger, block.number, &block.bytes)
                     .map_err(|error| refused(block, &error.to_string()))?;
                 mended += 1;
             }

@@ -61,6 +61,17 @@ pub enum ChainError {
     /// A ledger holds no configuration that is in force at a block.
     #[error("no configuration block lies below block {0}: join the channel again")]
     NoConfig(u64),
+    /// A ledger's last block cannot be read, so that nobody knows which configuration is in force.
+    #[error(
+        "block {number}, the last, says which configuration is in force and cannot be read: {reason}; fetch it from another \
+         peer (`peer channel fetch {number}`) and put it back with `selvedge ledger import FILE`, the node stopped"
+    )]
+    LastUnreadable {
+        /// The block's number.
+        number: u64,
+        /// What is wrong with it, and where.
+        reason: String,
+    },
     /// A ledger's configuration block cannot be read.
     #[error(
         "configuration block {number} is needed and cannot be read: {reason}; fetch it from another peer (`peer channel fetch \
@@ -81,6 +92,12 @@ pub enum MendError {
     /// What was obtained is not the block.
     #[error(transparent)]
     Chain(#[from] ChainError),
+    /// Block 0 bears no signatures, and nothing else says that it is the one.
+    #[error(
+        "block 0 is taken from nobody while block 1, which names it, cannot be read: put both back with `selvedge ledger import \
+         FILE...`, the node stopped"
+    )]
+    GenesisUnproven,
     /// The blocks around it say that it is another, or it cannot be written.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
@@ -105,14 +122,11 @@ impl Chain {
     pub fn of(ledger: &Ledger) -> Result<Self, ChainError> {
         let (reader, height) = (ledger.reader(), ledger.height());
         let number = config_number_before(&reader, height)?;
-        // a damaged block cannot say itself that it holds a configuration, but the last block names it
-        let last = height.checked_sub(1).and_then(|last| reader.read(last).ok().flatten());
-        let named = last.and_then(|last| block::last_config_index(&decode(&last).ok()?).ok());
-        if let Some(named) = named.filter(|named| (number + 1..height).contains(named))
-            && let Err(ReadError::Damaged(damage)) = reader.read(named)
-        {
-            return Err(ChainError::ConfigUnreadable { number: named, reason: damage.to_string() });
-        }
+        // it may hold a configuration itself, and names the one in force if it does not
+        let last = height.saturating_sub(1);
+        reader
+            .read(last)
+            .map_err(|error| ChainError::LastUnreadable { number: last, reason: error.to_string() })?;
         Ok(Self::resume(bundle_of(&reader, number)?, height, ledger.last_hash()))
     }
 
@@ -212,8 +226,18 @@ impl CheckedBlock {
 }
 
 /// Puts a block back that is damaged in a ledger, if it is the one: by the rules of the chain under the configuration of its
-/// time, and by the hashes of its neighbours. Durable on return. Of several in a row the lowest must come first.
+/// time, and by the hashes of its neighbours; block 0, which nobody signed, only if block 1 names it. Durable on return. Of
+/// several in a row the lowest must come first.
 pub fn mend(ledger: &mut Ledger, number: u64, bytes: &Bytes) -> Result<(), MendError> {
+    if number == 0 && ledger.height() > 1 && !matches!(ledger.reader().read(1), Ok(Some(_))) {
+        return Err(MendError::GenesisUnproven);
+    }
+    mend_given(ledger, number, bytes)
+}
+
+/// As [`mend`], but block 0 is trusted as given unless block 1 says that it is another: the operator gives it, as when the
+/// channel was joined.
+pub fn mend_given(ledger: &mut Ledger, number: u64, bytes: &Bytes) -> Result<(), MendError> {
     let block = if number == 0 {
         Chain::genesis(bytes)?.1
     } else {
@@ -225,10 +249,25 @@ pub fn mend(ledger: &mut Ledger, number: u64, bytes: &Bytes) -> Result<(), MendE
     Ok(ledger.mend(block.as_new_block())?)
 }
 
-/// Number of the block whose configuration is in force for block `height`.
+/// Number of the block whose configuration is in force for block `height`, as far as the block before it can be read.
 fn config_number_before(reader: &Reader, height: u64) -> Result<u64, ChainError> {
-    let last = height.checked_sub(1).and_then(|last| reader.last_config_at_or_below(last));
-    last.ok_or(ChainError::NoConfig(height))
+    let last = height.checked_sub(1).ok_or(ChainError::NoConfig(height))?;
+    let known = reader.last_config_at_or_below(last);
+    // a damaged block cannot say itself that it holds a configuration, but those after it name it
+    let named = reader.read(last).ok().flatten();
+    let named = named.and_then(|bytes| block::last_config_index(&decode(&bytes).ok()?).ok());
+    if let Some(number) = named.filter(|named| *named < height && known.is_none_or(|known| *named > known))
+        && let Err(ReadError::Damaged(damage)) = reader.read(number)
+    {
+        return Err(ChainError::ConfigUnreadable { number, reason: damage.to_string() });
+    }
+    known.ok_or_else(|| match reader.damage().first() {
+        // a ledger begins with a configuration, or keeps one of those that were pruned
+        Some(damage) if damage.first < height => {
+            ChainError::ConfigUnreadable { number: damage.first, reason: damage.to_string() }
+        }
+        _ => ChainError::NoConfig(height),
+    })
 }
 
 /// The configuration in a ledger's block.
