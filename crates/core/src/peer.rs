@@ -56,7 +56,7 @@ impl Peer {
             identities: Identities::new(seed),
             membership: Membership::new(seed),
             channels: BTreeMap::new(),
-            macs: Macs::default(),
+            macs: Macs::new(seed),
             relay: Relay::default(),
             reads: Reads::default(),
         };

@@ -144,6 +144,8 @@ struct Places {
     kind: ContentKind,
     channel: Span,
     content: Span,
+    /// Whether there is anything in the envelope but one payload and one signature.
+    has_more: bool,
 }
 
 /// The secret envelope and where it stands in the outer one.
@@ -286,6 +288,25 @@ impl EnvelopeView {
         }
     }
 
+    /// The envelope with its payload and signature alone, without whatever else came in it, which nobody signed. Nothing is
+    /// copied if there is nothing else.
+    #[must_use]
+    pub fn bare(&self) -> Self {
+        if !self.places().has_more {
+            return self.clone();
+        }
+        let bare = Envelope::from(seal(self.payload(), self.signature(), None));
+        // what was read of the payload once is read again
+        bare.view().unwrap_or_else(|_| self.clone())
+    }
+
+    /// The same envelope in a buffer of its own: one that came as part of a greater message keeps all of that alive.
+    #[must_use]
+    pub fn detached(&self) -> Self {
+        let copy = Envelope::from(Bytes::copy_from_slice(&self.inner.raw));
+        copy.view().unwrap_or_else(|_| self.clone())
+    }
+
     fn copy_without_secret(&self) -> Bytes {
         let mut out = Vec::with_capacity(self.inner.raw.len());
         let mut reader = Reader::new(&self.inner.raw);
@@ -331,17 +352,25 @@ impl Places {
         kind: ContentKind::None,
         channel: Span::EMPTY,
         content: Span::EMPTY,
+        has_more: false,
     };
 
     /// The places, and the pieces of a content that stands there more than once.
     #[inline]
     fn read(raw: &[u8]) -> Result<(Self, Option<Box<Bytes>>), WireError> {
         let mut places = Self::default();
+        let mut seen = (false, false);
         let mut reader = Reader::new(raw);
         while let Some(field) = reader.next()? {
             match (field.number, field.value) {
-                (1, Value::Bytes(span)) => places.payload = span,
-                (2, Value::Bytes(span)) => places.signature = span,
+                (1, Value::Bytes(span)) => {
+                    places.has_more |= core::mem::replace(&mut seen.0, true);
+                    places.payload = span;
+                }
+                (2, Value::Bytes(span)) => {
+                    places.has_more |= core::mem::replace(&mut seen.1, true);
+                    places.signature = span;
+                }
                 (3, Value::Bytes(span)) => {
                     let cut =
                         (places.secret.is_none() && reader.position() == raw.len()).then_some(field.start);
@@ -349,8 +378,9 @@ impl Places {
                     secret.cut = cut;
                     secret.read(raw, span)?;
                     places.secret = Some(secret);
+                    places.has_more = true;
                 }
-                _ => {}
+                _ => places.has_more = true,
             }
         }
         let merged = places.read_header(raw)?;

@@ -204,14 +204,12 @@ impl Peer {
 
     /// Every block below `height` is durable: only now is the height announced.
     pub(crate) fn on_committed(&mut self, id: &ChannelId, height: u64) {
-        let window = self.shared.config.block_window;
         let Some(channel) = self.channels.get_mut(id) else { return };
         if height <= channel.buffer.height() {
             return;
         }
         let checks = channel.buffer.committed(height);
         channel.transfer.committed();
-        channel.store.forget_holders_below(height.saturating_sub(window + 1));
         self.verify_blocks(id, checks);
         self.commit_ready(id);
         self.announce_height(id);

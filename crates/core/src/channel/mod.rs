@@ -98,7 +98,7 @@ impl Channel {
             snapshot_rate: RateLimit::default(),
             snapshots_requested_at: None,
             buffer: Buffer::new(settings.height, shared.config.limits.block_checks_in_flight_max),
-            store: Store::default(),
+            store: Store::new(shared.table_seed),
             conduct: Conduct::default(),
             delivered_at: None,
             pull: block_pull::BlockPull::default(),

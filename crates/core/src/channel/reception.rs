@@ -1,6 +1,6 @@
 //! StateInfo of others: pushed, in snapshots, and asked for (spec/05 §6.3, §6.4, §13.4 to §13.6).
 
-use super::state_info::{StateInfo, Timestamp, bare};
+use super::state_info::{StateInfo, Timestamp};
 use super::{Channel, Waiting};
 use crate::dissemination::Push;
 use crate::ids::{ChannelId, MspId, PkiId};
@@ -92,7 +92,8 @@ impl Peer {
             return Err(Reject::OverLimit);
         }
         let properties = validate::nested_state_info(view)?.properties.unwrap_or_default();
-        let view = EnvelopeView::parse(bare(view)).map_err(Malformed::from)?;
+        // whatever else came in its envelope nobody signed (W-4)
+        let view = if is_pushed { view.bare() } else { view.bare().detached() };
         channel.states.begin_verifying(origin, &view)?;
         let signed = Signed { message: view.payload_bytes(), signature: view.signature_bytes() };
         let entry = StateInfo {

@@ -1,7 +1,7 @@
 //! StateInfo of channels that this peer has not joined, passed on within the own organisation (spec/05 §6.6).
 
 use super::macs::Mac;
-use super::state_info::{Timestamp, bare};
+use super::state_info::Timestamp;
 use crate::dissemination::Push;
 use crate::ids::PkiId;
 use crate::output::Signed;
@@ -126,7 +126,7 @@ impl Peer {
             return;
         }
         let now = self.shared.now;
-        let Ok(view) = EnvelopeView::parse(bare(&view)) else { return };
+        let view = view.bare();
         let envelope = Envelope::from(&view);
         self.relay.insert(now, (origin, mac), timestamp, view);
         let age_max = self.shared.config.publish_state_info_interval * 100;

@@ -163,7 +163,8 @@ impl Peer {
     fn check_reader(&mut self, id: &ChannelId, asked: Asked) -> Result<(), Reject> {
         let connection = asked.sender.connection;
         let auth = self.connections.auth(connection).ok_or(Unfitting::IdentityUnknown)?;
-        let signed = Signed { message: auth.payload.clone(), signature: auth.signature.clone() };
+        let (message, signature) = (auth.message.payload_bytes(), auth.message.signature_bytes());
+        let signed = Signed { message, signature };
         let identity = auth.identity.clone();
         let channel = self.channels.get_mut(id).ok_or(Unfitting::ChannelUnknown)?;
         let sequence = channel.sequence;

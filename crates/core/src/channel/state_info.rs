@@ -4,8 +4,7 @@ use crate::ids::{MspId, PkiId};
 use crate::reject::{Reject, Unfitting};
 use crate::table::Table;
 use crate::time::Instant;
-use bytes::Bytes;
-use selvedge_proto::envelope::{EnvelopeView, StateInfoKey, seal};
+use selvedge_proto::envelope::{EnvelopeView, StateInfoKey};
 use std::collections::BTreeMap;
 
 /// Copies of one origin's StateInfo whose signatures are being verified at the same time.
@@ -34,11 +33,6 @@ pub(crate) struct StateInfo {
     /// Number of blocks in the member's ledger, by its own account.
     pub(crate) height: u64,
     pub(crate) left_channel: bool,
-}
-
-/// Payload and signature of a StateInfo without whatever else came in its envelope, which nobody signed (W-4).
-pub(crate) fn bare(view: &EnvelopeView) -> Bytes {
-    seal(view.payload(), view.signature(), None)
 }
 
 /// At most one StateInfo for each origin.
@@ -158,6 +152,7 @@ impl OwnStateInfo {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use selvedge_proto::envelope::seal;
 
     const ORIGIN: PkiId = PkiId::new([1; 32]);
 

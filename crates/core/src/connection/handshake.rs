@@ -97,8 +97,7 @@ impl Handshake {
             return None;
         };
         let auth = AuthDatum {
-            payload: claimed.envelope.payload_bytes(),
-            signature: claimed.envelope.signature_bytes(),
+            message: claimed.envelope,
             identity: claimed.identity,
             pki_id: claimed.pki_id,
             org: claims.org,
@@ -299,7 +298,7 @@ impl Peer {
         if !ok {
             return self.refuse(connection, Misbehaviour::SignatureInvalid);
         }
-        if let Err(reason) = self.learn_identity(claims.clone(), claimed.identity.clone()) {
+        if let Err(reason) = self.learn_identity(claims.clone(), &claimed.identity) {
             return self.refuse(connection, reason);
         }
         self.set_theirs(connection, Theirs::Verified(claimed, claims));

@@ -39,7 +39,6 @@ use crate::input::{IdentityClaims, TlsBinding};
 use crate::output::{CloseReason, Event, Output};
 use crate::peer::{Answer, Peer};
 use crate::reject::Reject;
-use crate::shared::Sender;
 use crate::table::Table;
 use crate::time::Instant;
 use crate::timers::Timer;
@@ -47,7 +46,7 @@ use bytes::Bytes;
 use core::time::Duration;
 use handshake::{Handshake, OwnHandshakes, OwnKey};
 use links::Links;
-use selvedge_proto::envelope::ContentKind;
+use selvedge_proto::envelope::{ContentKind, EnvelopeView};
 use sending::Dial;
 use std::collections::{BTreeMap, VecDeque};
 
@@ -65,8 +64,7 @@ pub(crate) enum Waiting {
 /// What policies of channels and collections are evaluated on: the handshake message of a connection's peer.
 #[derive(Clone, Debug)]
 pub(crate) struct AuthDatum {
-    pub(crate) payload: Bytes,
-    pub(crate) signature: Bytes,
+    pub(crate) message: EnvelopeView,
     pub(crate) identity: Bytes,
     pub(crate) pki_id: PkiId,
     pub(crate) org: MspId,
@@ -94,7 +92,6 @@ enum Stage {
 #[derive(Debug)]
 struct Open {
     auth: AuthDatum,
-    sender: Sender,
     /// When the peer last sent anything.
     received: Instant,
 }

@@ -21,7 +21,7 @@ impl Peer {
             return self.on_handshake_frame(connection, frame);
         };
         open.received = now;
-        let sender = open.sender.clone();
+        let sender = Sender { connection, pki_id: open.auth.pki_id, org: open.auth.org.clone() };
         match frame.view() {
             Ok(envelope) => self.on_envelope(&sender, &envelope),
             Err(error) => {
@@ -53,9 +53,8 @@ impl Peer {
             return self.refuse(connection, reason);
         }
         let (pki_id, org, now) = (auth.pki_id, auth.org.clone(), self.shared.now);
-        let sender = Sender { connection, pki_id, org: org.clone() };
         let Some(Connection { role, .. }) = self.connections.remove(connection) else { return };
-        let open = Open { auth, sender, received: now };
+        let open = Open { auth, received: now };
         self.connections.all.insert(connection, Connection { role, stage: Stage::Open(Box::new(open)) });
         self.shared.timers.clear(&Timer::Handshake(connection));
         self.shared.event(Event::Connected { connection, pki_id, org });

@@ -64,7 +64,7 @@ impl Identities {
             count_by_key: BTreeMap::new(),
             to_recheck: BTreeSet::new(),
             rechecking_count: 0,
-            pull: pull::IdentityPull::default(),
+            pull: pull::IdentityPull::new(seed),
         }
     }
 
@@ -129,7 +129,7 @@ impl Peer {
     ///
     /// `OverLimit` if it is too large, if too many variants of its certificate are known, or if there is no room;
     /// `IdentityExpired`. Nothing is changed then.
-    pub(crate) fn learn_identity(&mut self, claims: IdentityClaims, identity: Bytes) -> Result<(), Reject> {
+    pub(crate) fn learn_identity(&mut self, claims: IdentityClaims, identity: &[u8]) -> Result<(), Reject> {
         let IdentityClaims { pki_id, org, expires_at, key_hash } = claims;
         if self.identities.known.contains_key(&pki_id) {
             self.touch_identity(&pki_id);
@@ -151,6 +151,8 @@ impl Peer {
             self.drop_identity(evicted);
         }
         let used = self.shared.now;
+        // it came as part of a greater message, which it would keep alive
+        let identity = Bytes::copy_from_slice(identity);
         self.identities.insert(pki_id, KnownIdentity { identity, org, expires_at, key_hash, used });
         self.shared.timers.set_no_later_than(Timer::IdentitySweep, self.instant_of(expires_at));
         self.on_identity_learned(pki_id);

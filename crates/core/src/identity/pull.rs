@@ -11,6 +11,7 @@ use crate::peer::{Answer, Peer};
 use crate::pull::{Initiator, Request, Responder, updates};
 use crate::reject::{Misbehaviour, Reject, Unfitting};
 use crate::shared::{self, Sender};
+use crate::table::Table;
 use crate::time::Instant;
 use crate::timers::Timer;
 use bytes::Bytes;
@@ -49,10 +50,10 @@ pub(crate) struct Item {
 }
 
 /// State of the identity pull.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct IdentityPull {
     /// Marshalled envelopes, the own one included.
-    items: BTreeMap<PkiId, Bytes>,
+    items: Table<PkiId, Bytes>,
     initiator: Initiator<PkiId>,
     responder: Responder,
     round_at: Instant,
@@ -64,6 +65,18 @@ pub(crate) struct IdentityPull {
 }
 
 impl IdentityPull {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self {
+            items: Table::new(seed),
+            initiator: Initiator::default(),
+            responder: Responder::default(),
+            round_at: Instant::default(),
+            quiet_rounds: 0,
+            is_signing: false,
+            unusable: BTreeMap::new(),
+        }
+    }
+
     fn note_unusable(&mut self, now: Instant, from: PkiId, pki_id: PkiId, count_max: usize) {
         if self.unusable.len() >= count_max {
             self.unusable.clear();
@@ -336,13 +349,13 @@ impl Peer {
             return self.refuse_item(sender, *pki_id, Misbehaviour::SignatureInvalid.into());
         }
         if let Some(claims) = claims
-            && let Err(reason) = self.learn_identity(claims, identity.clone())
+            && let Err(reason) = self.learn_identity(claims, identity)
         {
             return self.refuse_item(sender, *pki_id, reason);
         }
         // it may have been dropped while its signature was verified
         if self.identities.known(pki_id).is_some() {
-            self.identities.pull.items.insert(*pki_id, view.raw().clone());
+            self.identities.pull.items.insert(*pki_id, view.detached().raw().clone());
             self.identities.pull.initiator.received(pki_id);
             self.identities.pull.quiet_rounds = 0;
         }

@@ -296,7 +296,7 @@ impl Peer {
     fn take_alive(&mut self, candidate: Candidate) -> Result<(), Reject> {
         let Candidate { source, pki_id, time, endpoint, envelope, embedded, claims } = candidate;
         if let Some(claims) = claims {
-            self.learn_identity(claims, embedded)?;
+            self.learn_identity(claims, &embedded)?;
         }
         self.touch_identity(&pki_id);
         let Some(known) = self.identities.known(&pki_id) else {

@@ -80,7 +80,7 @@ fn another_peer_at_the_endpoint_must_be_of_the_same_known_organisation() {
         if is_known {
             let claims = crypto::claims(&expected, crypto::NEVER).unwrap();
             let identity = expected.clone();
-            cluster.with_peer(peer, |peer| peer.learn_identity(claims, identity)).unwrap();
+            cluster.with_peer(peer, |peer| peer.learn_identity(claims, &identity)).unwrap();
         }
         let endpoint = cluster.config_mut(puppet).endpoint.clone();
         let pki_id = crypto::pki_id(&expected);
