@@ -58,7 +58,6 @@ struct Inner {
 }
 
 /// What the header says.
-#[derive(Default)]
 struct Read {
     places: Places,
     /// Only if the content stood in the message more than once, one after the other: Fabric merges the pieces, and so
@@ -134,7 +133,7 @@ impl PartialEq for Envelope {
 impl Eq for Envelope {}
 
 /// What was read of an envelope and its message's header.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy)]
 struct Places {
     payload: Span,
     signature: Span,
@@ -358,7 +357,7 @@ impl Places {
     /// The places, and the pieces of a content that stands there more than once.
     #[inline]
     fn read(raw: &[u8]) -> Result<(Self, Option<Box<Bytes>>), WireError> {
-        let mut places = Self::default();
+        let mut places = Self::NONE;
         let mut seen = (false, false);
         let mut reader = Reader::new(raw);
         while let Some(field) = reader.next()? {

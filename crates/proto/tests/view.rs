@@ -30,6 +30,37 @@ fn slices_share_the_received_buffer() {
 }
 
 #[test]
+fn payload_and_signature_alone_are_bare() {
+    for bare in ["0a021801", "0a021801 120105", "120105 0a021801"] {
+        let view = parse(bare);
+        assert_eq!(view.bare().raw().as_ptr(), view.raw().as_ptr(), "nothing is copied of {bare}");
+    }
+    let whole =
+        ["0a021801 120105 1a00", "0a021801 4a0102 120105", "0a00 0a021801 120105", "0a021801 120109 120105"];
+    for whole in whole {
+        assert_eq!(parse(whole).bare().raw(), &hex("0a021801 120105"), "{whole}");
+    }
+}
+
+#[test]
+fn a_detached_envelope_does_not_keep_the_greater_message() {
+    let greater = Bytes::from(hex("ffff 0a021801 120105 ffff"));
+    let view = EnvelopeView::parse(greater.slice(2..9)).unwrap();
+    let detached = view.detached();
+    assert_eq!(detached, view);
+    assert!(!greater.as_ptr_range().contains(&detached.raw().as_ptr()));
+}
+
+#[test]
+fn an_envelope_that_is_none_is_still_carried() {
+    let bytes = Bytes::from(hex("0a05"));
+    let envelope = selvedge_proto::envelope::Envelope::from(bytes.clone());
+    assert_eq!((envelope.bytes(), envelope.byte_count()), (&bytes, 2));
+    assert_eq!(envelope.view().err(), EnvelopeView::parse(bytes).err());
+    assert!(envelope.view().is_err());
+}
+
+#[test]
 fn a_secret_in_the_middle_is_cut_out_and_nothing_else() {
     // secret, unknown field 9, payload, secret again, signature
     let view = parse("1a060a0104120105 4a0102 0a021801 1a03120106 120103");
