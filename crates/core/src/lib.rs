@@ -28,6 +28,7 @@ mod table;
 pub mod testing;
 mod time;
 mod timers;
+mod usage;
 
 pub use channel::{ChannelMember, ChannelView};
 pub use config::{Config, LocalPeer};
@@ -40,3 +41,4 @@ pub use peer::Peer;
 pub use reject::{Misbehaviour, Reject, Unfitting};
 pub use stats::Stats;
 pub use time::{Instant, WallTime};
+pub use usage::Usage;

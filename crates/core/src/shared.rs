@@ -127,6 +127,11 @@ impl Shared {
         Some(self.open(waiting, Some(cause)))
     }
 
+    /// Open tickets caused by one connection, of the connection that caused most.
+    pub(crate) fn tickets_per_connection_max(&self) -> usize {
+        self.open_by_cause.values().copied().max().unwrap_or(0)
+    }
+
     fn open(&mut self, waiting: Waiting, cause: Option<ConnectionId>) -> Ticket {
         self.next_ticket += 1;
         let ticket = Ticket(self.next_ticket);

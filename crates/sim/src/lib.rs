@@ -2,8 +2,11 @@
 //!
 //! A [`World`] runs the very [`Peer`](selvedge_core::Peer) of the core on simulated hosts.
 
+pub mod checkers;
 mod costs;
+pub mod faults;
 mod links;
+mod trace;
 mod watch;
 mod world;
 

@@ -142,6 +142,16 @@ impl Buffer {
         self.bytes
     }
 
+    /// How many are being verified.
+    pub(crate) fn verifying_count(&self) -> usize {
+        self.verifying_count
+    }
+
+    /// How many were ordered to be committed and are not durable.
+    pub(crate) fn committing_count(&self) -> usize {
+        self.committing.len()
+    }
+
     /// The highest number that waits here, if any does.
     pub(crate) fn highest(&self) -> Option<u64> {
         self.slots.keys().next_back().copied()

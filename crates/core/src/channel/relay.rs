@@ -48,6 +48,11 @@ impl Relay {
         }
     }
 
+    /// How many are kept.
+    pub(crate) fn count(&self) -> usize {
+        self.entries.len()
+    }
+
     fn insert(&mut self, now: Instant, key: (PkiId, Mac), timestamp: Timestamp, view: EnvelopeView) {
         self.added_count += 1;
         let place = (now, self.added_count);

@@ -117,6 +117,15 @@ impl Transfer {
         self.requests.values().filter(|request| !request.is_late).count()
     }
 
+    /// Requests that one peer is waited for, of the peer that was asked most.
+    pub(crate) fn open_count_per_peer_max(&self) -> usize {
+        let mut counts: BTreeMap<PkiId, usize> = BTreeMap::new();
+        for request in self.requests.values().filter(|request| !request.is_late) {
+            *counts.entry(request.peer).or_default() += 1;
+        }
+        counts.into_values().max().unwrap_or(0)
+    }
+
     /// The ledger grew: it has got over what made it refuse a block.
     pub(crate) fn committed(&mut self) {
         self.restarts = 0;

@@ -49,6 +49,18 @@ pub struct ChannelMember {
     pub is_alive: bool,
 }
 
+impl Channel {
+    /// The blocks in front of the ledger.
+    pub(crate) fn buffer(&self) -> &super::buffer::Buffer {
+        &self.buffer
+    }
+
+    /// The state transfer.
+    pub(crate) fn transfer(&self) -> &super::transfer::Transfer {
+        &self.transfer
+    }
+}
+
 impl Peer {
     /// The joined channels, by name.
     pub fn channels(&self) -> impl Iterator<Item = &ChannelId> {

@@ -144,6 +144,16 @@ impl Connections {
         self.links.get(pki_id).map(Links::preferred)
     }
 
+    /// Connections that are not open yet.
+    pub(crate) fn handshake_count(&self) -> usize {
+        self.handshake_count
+    }
+
+    /// Envelopes that wait for one dial, of the dial for which most do.
+    pub(crate) fn waiting_send_count_max(&self) -> usize {
+        self.dials.values().map(|dial| dial.queue.len()).max().unwrap_or(0)
+    }
+
     fn open(&self, connection: ConnectionId) -> Option<&Open> {
         match &self.all.get(&connection)?.stage {
             Stage::Open(open) => Some(open),

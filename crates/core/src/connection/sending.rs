@@ -14,7 +14,7 @@ pub(super) struct Dial {
     endpoint: Endpoint,
     /// The dial under way; `None` while it has to wait for its turn.
     connection: Option<ConnectionId>,
-    queue: VecDeque<(Envelope, Priority)>,
+    pub(super) queue: VecDeque<(Envelope, Priority)>,
 }
 
 impl Peer {

@@ -73,6 +73,11 @@ impl Identities {
         self.known.get(pki_id)
     }
 
+    /// Identities of one public key, of the key that has most.
+    pub(crate) fn count_per_key_max(&self) -> usize {
+        self.count_by_key.values().copied().max().unwrap_or(0)
+    }
+
     fn insert(&mut self, pki_id: PkiId, identity: KnownIdentity) {
         *self.count_by_key.entry(identity.key_hash).or_default() += 1;
         self.known.insert(pki_id, identity);

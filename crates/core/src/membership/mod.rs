@@ -86,6 +86,11 @@ impl Membership {
         self.state.members().filter(|member| member.is_alive())
     }
 
+    /// How many members are known, alive or dead.
+    pub(crate) fn member_count(&self) -> usize {
+        self.state.member_count()
+    }
+
     /// How many members are alive.
     pub(crate) fn alive_count(&self) -> usize {
         self.state.alive_count()

@@ -17,4 +17,4 @@ mod trace;
 
 pub use cluster::{Cluster, Link};
 pub use node::{Ledger, NodeId};
-pub use trace::describe;
+pub use trace::{describe, input as describe_input, output as describe_output};

@@ -93,7 +93,8 @@ fn name(pki_id: &PkiId, names: &Names) -> String {
     names.get(pki_id).cloned().unwrap_or_else(|| format!("{pki_id:?}"))
 }
 
-pub(super) fn input(input: &Input, names: &Names) -> String {
+/// An input in one line.
+pub fn input(input: &Input, names: &BTreeMap<PkiId, String>) -> String {
     match input {
         Input::Deadline => "deadline".to_owned(),
         Input::Dialed { connection, .. } => format!("dialed {connection:?}"),
@@ -141,7 +142,8 @@ pub(super) fn input(input: &Input, names: &Names) -> String {
     }
 }
 
-pub(super) fn output(output: &Output, names: &Names) -> String {
+/// An output in one line.
+pub fn output(output: &Output, names: &BTreeMap<PkiId, String>) -> String {
     match output {
         Output::Dial { connection, endpoint } => format!("dial {connection:?} {endpoint}"),
         Output::Send { connection, envelope, .. } => {

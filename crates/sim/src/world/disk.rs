@@ -29,7 +29,7 @@ impl Disk {
     }
 
     /// Number of blocks written, durable or not.
-    pub(super) fn written_count(&self) -> u64 {
+    pub(crate) fn written_count(&self) -> u64 {
         self.blocks.len() as u64
     }
 

@@ -1,17 +1,24 @@
 //! A simulated machine: what a node is besides its peer.
 
 use super::disk::Disk;
-use super::wires::WireId;
+use super::wires::{Side, WireId};
 use bytes::Bytes;
 use core::time::Duration;
 use selvedge_core::testing::crypto;
 use selvedge_core::{Config, Endpoint, Instant, LocalPeer, MspId, Peer, PkiId, TlsBinding, WallTime};
+use selvedge_proto::envelope::Envelope;
+use std::collections::VecDeque;
 
 /// A host, by its place among all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct HostId(pub(super) u32);
 
 impl HostId {
+    /// The host at this place among all.
+    pub fn from_index(index: u32) -> Self {
+        Self(index)
+    }
+
     /// The place among all hosts, from 0.
     pub fn index(self) -> usize {
         self.0 as usize
@@ -33,9 +40,13 @@ pub struct HostSettings {
     pub config: Config,
 }
 
+/// Something that reached a host and was not read.
+pub(super) type Unread = (WireId, Side, Envelope);
+
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Host {
+    pub(super) name: String,
     pub(super) org: MspId,
     pub(super) site: usize,
     pub(super) processor: usize,
@@ -50,6 +61,8 @@ pub(super) struct Host {
     pub(super) life: u32,
     /// By how much its wall clock is ahead of true time, in nanoseconds.
     pub(super) clock_error_nanos: i64,
+    /// The incarnation of its last life.
+    pub(super) incarnation: u64,
     /// The earliest moment at which it will be looked after in any case.
     pub(super) wakes_at: Option<Instant>,
     /// Connections in the order in which they were dialled and accepted.
@@ -58,16 +71,34 @@ pub(super) struct Host {
     /// When its network card will have sent what it was given.
     pub(super) card_free_at: Instant,
     pub(super) disk: Disk,
+    /// How long its disk needs for a sync, if not as long as others.
+    pub(super) sync: Option<Duration>,
+    /// What it did not read, while it does not read.
+    pub(super) unread: Option<VecDeque<Unread>>,
+    /// When it reads again.
+    pub(super) reads_at: Instant,
+    /// While it reads blocks from the orderers.
+    pub(super) subscription: Option<Subscription>,
+}
+
+/// How far a host has read blocks from the orderers.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Subscription {
+    pub(super) next: u64,
+    /// Its peer has no room.
+    pub(super) is_held: bool,
 }
 
 impl Host {
     pub(super) fn new(settings: HostSettings) -> Self {
         let HostSettings { name, org, site, processor, mut config } = settings;
         let identity = crypto::identity(&org, &name);
+        let host_name = name.clone();
         config.endpoint = Endpoint::from(format!("{name}.internal:7051"));
         config.external_endpoint = Endpoint::from(format!("{name}:7051"));
         let certificate = |role: &[u8]| crypto::digest(&[b"certificate of ", role, b" ", name.as_bytes()]);
         Self {
+            name: host_name,
             certificates: [certificate(b"server"), certificate(b"client")],
             org: MspId::from(org),
             site,
@@ -78,11 +109,16 @@ impl Host {
             peer: None,
             life: 0,
             clock_error_nanos: 0,
+            incarnation: 0,
             wakes_at: None,
             dialed: Vec::new(),
             accepted: Vec::new(),
             card_free_at: Instant::default(),
             disk: Disk::default(),
+            sync: None,
+            unread: None,
+            reads_at: Instant::default(),
+            subscription: None,
         }
     }
 
@@ -94,6 +130,12 @@ impl Host {
             expires_at: crypto::NEVER,
             incarnation,
         }
+    }
+
+    /// The incarnation of the next life: what its clock shows, but above every one used before, which a node remembers.
+    pub(super) fn next_incarnation(&mut self, epoch: WallTime, now: Instant) -> u64 {
+        self.incarnation = self.wall(epoch, now).as_nanos().max(self.incarnation.saturating_add(1));
+        self.incarnation
     }
 
     /// What its wall clock shows.

@@ -6,10 +6,13 @@
 
 mod disk;
 mod host;
+mod inspection;
+mod orderers;
 mod perform;
 mod processor;
 mod queue;
 mod traffic;
+mod trouble;
 mod wires;
 
 pub use disk::Disk;
@@ -21,13 +24,14 @@ use crate::watch::Watch;
 use bytes::Bytes;
 use core::time::Duration;
 use host::Host;
+use inspection::Inspection;
 use processor::Processor;
 use queue::Queue;
 use selvedge_core::{
-    ChannelId, ChannelSettings, Command, ConnectionId, Endpoint, Input, Instant, Peer, WallTime,
+    ChannelId, ChannelSettings, Command, ConnectionId, Endpoint, Input, Instant, Peer, PkiId, WallTime,
 };
 use selvedge_proto::envelope::Envelope;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use wires::{Side, WireId, Wires};
 
 /// True time at the beginning of every simulation.
@@ -50,6 +54,10 @@ enum Happening {
     Done { host: HostId, life: u32, input: Box<Input> },
     /// A sync ends.
     Synced { host: HostId, life: u32 },
+    /// A host looks whether the orderers have blocks for it.
+    Deliver { host: HostId, life: u32 },
+    /// A host that did not read does so again, unless it was told to wait longer.
+    ReadAgain(HostId),
 }
 
 /// See the module.
@@ -58,6 +66,7 @@ pub struct World {
     hosts: Vec<Host>,
     processors: Vec<Processor>,
     by_endpoint: BTreeMap<Endpoint, HostId>,
+    by_pki_id: BTreeMap<PkiId, HostId>,
     wires: Wires,
     queue: Queue<Happening>,
     now: Instant,
@@ -70,6 +79,10 @@ pub struct World {
     chain: Vec<Bytes>,
     watch: Watch,
     step_count: u64,
+    /// From whom nothing gets to whom.
+    blocked: BTreeSet<(HostId, HostId)>,
+    /// While somebody watches closely.
+    inspection: Option<Box<Inspection>>,
 }
 
 impl World {
@@ -79,6 +92,7 @@ impl World {
             hosts: Vec::new(),
             processors: Vec::new(),
             by_endpoint: BTreeMap::new(),
+            by_pki_id: BTreeMap::new(),
             wires: Wires::default(),
             queue: Queue::new(),
             now: Instant::default(),
@@ -90,6 +104,8 @@ impl World {
             chain: vec![selvedge_core::testing::messages::block(0, 1000)],
             watch: Watch::default(),
             step_count: 0,
+            blocked: BTreeSet::new(),
+            inspection: None,
         }
     }
 
@@ -106,6 +122,7 @@ impl World {
         for endpoint in [&host.config.endpoint, &host.config.external_endpoint] {
             self.by_endpoint.insert(endpoint.clone(), id);
         }
+        self.by_pki_id.insert(host.pki_id, id);
         host.disk.put(self.chain[0].clone());
         self.hosts.push(host);
         id
@@ -129,13 +146,18 @@ impl World {
             return;
         }
         host.life += 1;
-        let wall = host.wall(EPOCH, now);
+        let incarnation = host.next_incarnation(EPOCH, now);
         let seed =
             self.seed ^ u64::from(id.0).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ u64::from(host.life) << 40;
-        let local = host.local(wall.as_nanos());
+        let local = host.local(incarnation);
+        let wall = WallTime::from_nanos(incarnation);
         host.peer = Some(Box::new(Peer::new(host.config.clone(), local, seed, now, wall)));
         let settings = ChannelSettings { height: host.disk.height(), ..self.channel.clone() };
+        if let Some(inspection) = &mut self.inspection {
+            inspection.on_start(id);
+        }
         self.hand(id, Input::Command(Command::ConfigureChannel(settings)));
+        self.restart_delivery(id);
     }
 
     /// Ends a host's process at once. Its connections are reset; what was not durable is lost.
@@ -149,7 +171,11 @@ impl World {
         host.life += 1;
         host.dialed.clear();
         host.accepted.clear();
+        host.unread = None;
         host.disk.crash();
+        if let Some(inspection) = &mut self.inspection {
+            inspection.note(self.now, id, "killed");
+        }
     }
 
     /// Whether a host's peer runs.
@@ -202,17 +228,22 @@ impl World {
             let channel = self.channel.channel.clone();
             self.hand(host, Input::BlockDelivered { channel, number, block: block.clone() });
         }
+        self.deliver_to_subscribers();
     }
 
-    /// Lets everything happen that does before `end`.
+    /// Lets everything happen that does before `end`; nothing more happens once a rule is broken.
     pub fn run_until(&mut self, end: Duration) {
         let end = Instant::default() + end;
-        while let Some((at, happening)) = self.queue.pop(end) {
+        while !self.has_failed()
+            && let Some((at, happening)) = self.queue.pop(end)
+        {
             self.now = at;
             self.step_count += 1;
             self.happen(happening);
         }
-        self.now = self.now.max(end);
+        if !self.has_failed() {
+            self.now = self.now.max(end);
+        }
     }
 
     fn happen(&mut self, happening: Happening) {
@@ -238,6 +269,12 @@ impl World {
                     self.synced(host);
                 }
             }
+            Happening::Deliver { host, life } => {
+                if self.hosts[host.index()].life == life {
+                    self.deliver(host);
+                }
+            }
+            Happening::ReadAgain(host) => self.read_again(host),
         }
     }
 
@@ -253,10 +290,19 @@ impl World {
     /// Hands an input to a host's peer now, and does what it orders.
     fn hand(&mut self, id: HostId, input: Input) {
         let now = self.now;
+        if self.inspection.is_some() {
+            self.inspect_input(id, &input);
+        }
         let Some(peer) = &mut self.hosts[id.index()].peer else { return };
         peer.handle(now, input);
         while let Some(output) = self.hosts[id.index()].peer.as_mut().and_then(|peer| peer.poll_output()) {
+            if self.inspection.is_some() && !self.inspect_output(id, &output) {
+                return;
+            }
             self.perform(id, output);
+        }
+        if self.inspection.is_some() {
+            self.inspect_state(id);
         }
         self.arm(id);
     }

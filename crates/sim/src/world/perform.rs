@@ -5,7 +5,7 @@ use bytes::Bytes;
 use core::time::Duration;
 use selvedge_core::testing::crypto;
 use selvedge_core::testing::messages;
-use selvedge_core::{Input, Output, Signed, VerifiedBlock};
+use selvedge_core::{Event, Input, Output, Signed, VerifiedBlock};
 
 impl World {
     pub(super) fn perform(&mut self, id: HostId, output: Output) {
@@ -42,7 +42,11 @@ impl World {
             }
             Output::Commit { channel: _, number, block } => self.commit(id, number, block),
             Output::Mend { channel: _, number, block } => self.hosts[id.index()].disk.mend(number, block),
-            Output::HoldDelivery { .. } | Output::Event(_) => {}
+            Output::HoldDelivery { channel: _, hold } => self.hold_delivery(id, hold),
+            Output::Event(Event::DeliveryRefused { channel: _, number }) => {
+                self.deliver_again(id, number);
+            }
+            Output::Event(_) => {}
         }
     }
 
@@ -70,8 +74,8 @@ impl World {
     fn begin_sync(&mut self, id: HostId) {
         let host = &mut self.hosts[id.index()];
         if host.disk.begin_sync() {
-            let life = host.life;
-            self.queue.push(self.now + self.costs.sync, Happening::Synced { host: id, life });
+            let (life, sync) = (host.life, host.sync.unwrap_or(self.costs.sync));
+            self.queue.push(self.now + sync, Happening::Synced { host: id, life });
         }
     }
 

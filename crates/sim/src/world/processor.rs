@@ -10,6 +10,8 @@ pub(super) struct Processor {
     free_at: Vec<Instant>,
     /// Time spent working, all cores together.
     busy: Duration,
+    /// How long work takes compared with what it costs, in per cent.
+    slowness_percent: u32,
 }
 
 /// When a piece of work begins and ends.
@@ -21,11 +23,12 @@ pub(super) struct Slot {
 
 impl Processor {
     pub(super) fn new(core_count: usize) -> Self {
-        Self { free_at: vec![Instant::default(); core_count.max(1)], busy: Duration::ZERO }
+        Self { free_at: vec![Instant::default(); core_count.max(1)], busy: Duration::ZERO, slowness_percent: 100 }
     }
 
     /// Gives the core that is free first a piece of work.
     pub(super) fn work(&mut self, now: Instant, cost: Duration) -> Slot {
+        let cost = if self.slowness_percent == 100 { cost } else { cost * self.slowness_percent / 100 };
         self.busy += cost;
         let Some(free_at) = self.free_at.iter_mut().min() else {
             return Slot { begins: now, ends: now + cost };
@@ -33,6 +36,11 @@ impl Processor {
         let begins = now.max(*free_at);
         *free_at = begins + cost;
         Slot { begins, ends: *free_at }
+    }
+
+    /// From now on work takes so many per cent of the time that it costs.
+    pub(super) fn set_slowness(&mut self, percent: u32) {
+        self.slowness_percent = percent.max(1);
     }
 
     pub(super) fn busy(&self) -> Duration {
@@ -51,5 +59,13 @@ mod tests {
         let begins: Vec<u64> = (0..5).map(|_| processor.work(now, cost).begins.as_nanos()).collect();
         assert_eq!(begins, [100, 100, 110, 110, 120]);
         assert_eq!(processor.busy(), 5 * cost);
+    }
+
+    #[test]
+    fn a_slow_processor_needs_longer() {
+        let mut processor = Processor::new(1);
+        processor.set_slowness(250);
+        let slot = processor.work(Instant::from_nanos(100), Duration::from_nanos(10));
+        assert_eq!(slot.ends.as_nanos(), 125);
     }
 }

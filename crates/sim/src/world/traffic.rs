@@ -8,7 +8,7 @@ use selvedge_proto::envelope::Envelope;
 
 impl World {
     /// How long the next frame from one host to another is on its way.
-    fn latency(&mut self, from: HostId, to: HostId) -> Duration {
+    pub(super) fn latency(&mut self, from: HostId, to: HostId) -> Duration {
         let link = self.links.between(self.hosts[from.index()].site, self.hosts[to.index()].site);
         let jitter = link.jitter.as_nanos() as u64;
         link.latency + Duration::from_nanos(if jitter == 0 { 0 } else { self.rng.u64(0..=jitter) })
@@ -33,6 +33,9 @@ impl World {
         debug_assert_eq!(connection.count(), dialed.len() as u64 + 1);
         dialed.push(wire);
         let there = self.latency(id, other);
+        if target.is_some() && self.is_blocked_between(id, other) {
+            return self.time_out(wire);
+        }
         match target.filter(|&target| self.runs(target)) {
             Some(_) => self.queue.push(self.now + there, Happening::Open(wire)),
             None => {
@@ -47,6 +50,9 @@ impl World {
     pub(super) fn open(&mut self, id: WireId) {
         let Some(wire) = self.wires.get_mut(id) else { return };
         let (from, to) = (wire.dialer.host, wire.acceptor.host);
+        if self.is_blocked_between(from, to) {
+            return self.time_out(id);
+        }
         let back = self.latency(to, from);
         let at = self.now + back;
         let Some(wire) = self.wires.get_mut(id) else { return };
@@ -115,18 +121,22 @@ impl World {
         let sent = self.hosts[from.index()].send_on_card(self.now, self.links.time_on_card(bytes));
         self.watch.bytes_sent += bytes as u64;
         let Some(end) = self.wires.get_mut(id).map(|wire| wire.end_mut(side)) else { return };
+        end.unread_bytes += envelope.byte_count();
         if end.is_severed {
             return;
         }
         end.last_arrival = end.last_arrival.max(sent + latency);
-        end.unread_bytes += envelope.byte_count();
         self.queue.push(end.last_arrival, Happening::Frame { wire: id, side: side.other(), envelope });
     }
 
     /// A frame arrives, and is read as soon as a core is free.
     pub(super) fn on_frame(&mut self, id: WireId, side: Side, envelope: Envelope) {
         let Some(end) = self.wires.get_mut(id).map(|wire| wire.end(side)) else { return };
-        let processor = self.hosts[end.host.index()].processor;
+        let host = &mut self.hosts[end.host.index()];
+        if let Some(unread) = &mut host.unread {
+            return unread.push_back((id, side, envelope));
+        }
+        let processor = host.processor;
         let slot = self.processors[processor].work(self.now, self.costs.frame);
         if slot.begins > self.now {
             self.queue.push(slot.begins, Happening::Read { wire: id, side, envelope });

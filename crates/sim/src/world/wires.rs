@@ -135,6 +135,11 @@ impl Wires {
         WireId { index, generation: 0 }
     }
 
+    pub(super) fn get(&self, id: WireId) -> Option<&Wire> {
+        let place = self.places.get(id.index as usize)?;
+        place.wire.as_ref().filter(|_| place.generation == id.generation)
+    }
+
     pub(super) fn get_mut(&mut self, id: WireId) -> Option<&mut Wire> {
         let place = self.places.get_mut(id.index as usize)?;
         place.wire.as_mut().filter(|_| place.generation == id.generation)

@@ -1,0 +1,85 @@
+//! Many small worlds, each with its own faults: no rule may be broken in any.
+
+use core::time::Duration;
+use selvedge_core::{Anchor, ChannelId, ChannelSettings, Config, Endpoint, MspId};
+use selvedge_sim::checkers::{Checkers, convergence_time};
+use selvedge_sim::faults::{Faults, Phases};
+use selvedge_sim::{Costs, HostId, HostSettings, Links, World};
+
+const ORGS: [&str; 2] = ["Org1MSP", "Org2MSP"];
+
+/// Seeds that break a rule for a reason that is known, which is given.
+const KNOWN: [(u64, &str); 0] = [];
+
+/// 8 to 12 hosts in two organisations. The first two of each are bootstrap peers, read from the orderers, and show
+/// themselves; of the others some hide. The first of each organisation is its anchor.
+fn world(seed: u64) -> World {
+    let mut rng = fastrand::Rng::with_seed(seed);
+    let name = |org: usize, number: usize| format!("peer{number}.org{org}");
+    let anchors = ORGS.iter().enumerate().map(|(org, msp_id)| Anchor {
+        org: MspId::from(*msp_id),
+        endpoint: Endpoint::from(format!("{}:7051", name(org, 0))),
+    });
+    let channel = ChannelSettings {
+        channel: ChannelId::from("mychannel"),
+        sequence: 0,
+        orgs: ORGS.map(MspId::from).to_vec(),
+        anchors: anchors.collect(),
+        height: 1,
+    };
+    let links = Links { window_bytes: 64 << 10, waiting_count_max: 64, ..Links::default() };
+    let mut world = World::new(seed, Costs::default(), links, channel);
+    for host in 0..rng.usize(8..=12) {
+        let (org, number) = (host % 2, host / 2);
+        let bootstrap = [0, 1].map(|number| Endpoint::from(format!("{}.internal:7051", name(org, number))));
+        let config =
+            Config { state_transfer_enabled: true, bootstrap: bootstrap.to_vec(), ..Config::default() };
+        let processor = world.add_processor(1);
+        let settings =
+            HostSettings { name: name(org, number), org: ORGS[org].to_owned(), site: 0, processor, config };
+        let host = world.add_host(settings);
+        if number < 2 {
+            world.subscribe(host, true);
+        } else if rng.u8(0..4) == 0 {
+            world.hide(host);
+        }
+    }
+    let hosts: Vec<HostId> = world.hosts().collect();
+    for host in hosts {
+        world.start(host);
+    }
+    world
+}
+
+fn run(seed: u64) -> World {
+    let mut world = world(seed);
+    world.set_checkers(Checkers::all());
+    let liveness = convergence_time(world.config(HostId::from_index(0)), world.links());
+    let phases = Phases {
+        safety: Duration::from_secs(60),
+        liveness,
+        block_interval: Duration::from_millis(1500),
+        block_bytes: 4000,
+    };
+    let mut faults = Faults::draw(seed, &world);
+    phases.run(&mut world, &mut faults);
+    world
+}
+
+#[test]
+fn no_rule_is_broken() {
+    let seeds = std::env::var("SWARM_SEEDS").ok();
+    let count = seeds.and_then(|seeds| seeds.parse().ok()).unwrap_or(30);
+    let mut broken = Vec::new();
+    for seed in 0..count {
+        if KNOWN.iter().any(|(known, _)| *known == seed) {
+            continue;
+        }
+        let world = run(seed);
+        if let Some(failure) = world.failure() {
+            println!("{failure}\n");
+            broken.push((seed, failure.rule, failure.observed.clone()));
+        }
+    }
+    assert!(broken.is_empty(), "{broken:#?}");
+}
