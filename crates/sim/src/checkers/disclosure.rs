@@ -132,9 +132,9 @@ impl Sent<'_> {
     }
 
     fn check_identity(&self, view: &EnvelopeView) -> Result<(), String> {
-        match view.content_as::<PeerIdentity>() {
-            Ok(identity) if view.kind() == ContentKind::PeerIdentity => self.check_identity_of(&identity.pki_id),
-            _ => Ok(()),
+        if view.kind() != ContentKind::PeerIdentity {
+            return Ok(());
         }
+        view.content_as::<PeerIdentity>().map_or(Ok(()), |identity| self.check_identity_of(&identity.pki_id))
     }
 }
