@@ -137,7 +137,8 @@ impl Faults {
             }
             self.strike_once(world, kind);
             *self.struck.entry(kind).or_default() += 1;
-            let pause = self.pauses.iter().find(|(it, _)| *it == kind).map_or(Duration::MAX, |(_, pause)| *pause);
+            let pause =
+                self.pauses.iter().find(|(it, _)| *it == kind).map_or(Duration::MAX, |(_, pause)| *pause);
             let next = self.pause_after(now, pause);
             if let Some(due) = self.due.get_mut(place) {
                 due.0 = next;

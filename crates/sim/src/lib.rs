@@ -14,3 +14,5 @@ pub use costs::Costs;
 pub use links::{Link, Links};
 pub use watch::{BlockHistory, Watch};
 pub use world::{Disk, HostId, HostSettings, World};
+#[cfg(test)]
+mod samples;

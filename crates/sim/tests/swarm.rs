@@ -6,6 +6,7 @@ use selvedge_sim::checkers::{Checkers, convergence_time};
 use selvedge_sim::faults::{Faults, Phases};
 use selvedge_sim::{Costs, HostId, HostSettings, Links, World};
 
+const SECOND: Duration = Duration::from_secs(1);
 const ORGS: [&str; 2] = ["Org1MSP", "Org2MSP"];
 
 /// Seeds that break a rule for a reason that is known, which is given.
@@ -27,13 +28,20 @@ fn world(seed: u64) -> World {
         anchors: anchors.collect(),
         height: 1,
     };
-    let links = Links { window_bytes: 64 << 10, waiting_count_max: 64, ..Links::default() };
+    let links =
+        Links { window_bytes: 64 << 10, waiting_count_max: 64, keepalive: 8 * SECOND, ..Links::default() };
     let mut world = World::new(seed, Costs::default(), links, channel);
     for host in 0..rng.usize(8..=12) {
         let (org, number) = (host % 2, host / 2);
         let bootstrap = [0, 1].map(|number| Endpoint::from(format!("{}.internal:7051", name(org, number))));
-        let config =
-            Config { state_transfer_enabled: true, bootstrap: bootstrap.to_vec(), ..Config::default() };
+        let config = Config {
+            state_transfer_enabled: true,
+            bootstrap: bootstrap.to_vec(),
+            alive_expiration_timeout: 12 * SECOND,
+            reconnect_interval: 8 * SECOND,
+            message_expiration_factor: 10,
+            ..Config::default()
+        };
         let processor = world.add_processor(1);
         let settings =
             HostSettings { name: name(org, number), org: ORGS[org].to_owned(), site: 0, processor, config };
@@ -56,9 +64,9 @@ fn run(seed: u64) -> World {
     world.set_checkers(Checkers::all());
     let liveness = convergence_time(world.config(HostId::from_index(0)), world.links());
     let phases = Phases {
-        safety: Duration::from_secs(60),
+        safety: 30 * SECOND,
         liveness,
-        block_interval: Duration::from_millis(1500),
+        block_interval: Duration::from_millis(1000),
         block_bytes: 4000,
     };
     let mut faults = Faults::draw(seed, &world);

@@ -40,8 +40,12 @@ impl Sent<'_> {
         if is_foreign && (view.kind() == ContentKind::DataMsg || is_pull && !view.channel().is_empty()) {
             return Err(format!("{} of a channel leaves the organisation", view.kind()));
         }
-        if is_foreign && matches!(view.kind(), ContentKind::MemReq | ContentKind::MemRes) && !self.shows(host) {
-            return Err(format!("{} of a peer without external endpoint leaves the organisation", view.kind()));
+        if is_foreign && matches!(view.kind(), ContentKind::MemReq | ContentKind::MemRes) && !self.shows(host)
+        {
+            return Err(format!(
+                "{} of a peer without external endpoint leaves the organisation",
+                view.kind()
+            ));
         }
         self.check_secret(view)?;
         match view.kind() {

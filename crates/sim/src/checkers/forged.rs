@@ -33,10 +33,7 @@ impl Checker for Forged {
 }
 
 fn check(world: &World, pki_id: &PkiId, org: &MspId) -> Result<HostId, String> {
-    let host = world.host_of(pki_id).ok_or_else(|| format!("takes {pki_id:?} to be a member, who is nobody"))?;
-    if world.org(host) == org {
-        Ok(host)
-    } else {
-        Err(format!("takes {} to be of {org}", world.name(host)))
-    }
+    let host =
+        world.host_of(pki_id).ok_or_else(|| format!("takes {pki_id:?} to be a member, who is nobody"))?;
+    if world.org(host) == org { Ok(host) } else { Err(format!("takes {} to be of {org}", world.name(host))) }
 }

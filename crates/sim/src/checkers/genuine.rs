@@ -25,19 +25,30 @@ impl Checker for Genuine {
 
     fn on_output(&mut self, world: &World, host: HostId, output: &Output) -> Result<(), String> {
         let Some((_, view)) = sent(world, host, output) else { return Ok(()) };
+        if !self.is_new(&view) {
+            return Ok(());
+        }
         self.check(world, &view)?;
         for element in view.elements() {
             let element = element.map_err(|error| format!("sends what cannot be read: {error}"))?;
             let inner = EnvelopeView::parse(element.envelope)
                 .map_err(|error| format!("sends an element that cannot be read: {error}"))?;
-            self.check(world, &inner)?;
+            if self.is_new(&inner) {
+                self.check(world, &inner)?;
+            }
         }
         Ok(())
     }
 }
 
 impl Genuine {
-    fn check(&mut self, world: &World, view: &EnvelopeView) -> Result<(), String> {
+    fn is_new(&mut self, view: &EnvelopeView) -> bool {
+        let mut hasher = DefaultHasher::new();
+        view.raw().hash(&mut hasher);
+        self.known.insert(hasher.finish())
+    }
+
+    fn check(&self, world: &World, view: &EnvelopeView) -> Result<(), String> {
         let origin = match view.kind() {
             ContentKind::AliveMsg => view.alive_key().map(|key| key.pki_id.to_vec()),
             ContentKind::StateInfo => view.state_info_key().map(|key| key.pki_id.to_vec()),
@@ -48,16 +59,14 @@ impl Genuine {
             ContentKind::StateResponse => return check_response(world, view),
             _ => return Ok(()),
         };
-        let mut hasher = DefaultHasher::new();
-        view.raw().hash(&mut hasher);
-        if !self.known.insert(hasher.finish()) {
-            return Ok(());
-        }
-        let origin = origin.and_then(|origin| PkiId::from_wire(&origin)).and_then(|origin| world.host_of(&origin));
+        let origin =
+            origin.and_then(|origin| PkiId::from_wire(&origin)).and_then(|origin| world.host_of(&origin));
         let Some(origin) = origin else { return Err(format!("sends a {} of nobody", view.kind())) };
         let identity = world.identity(origin);
         let holds = crypto::holds(identity, view.payload(), view.signature())
-            && view.secret().is_none_or(|secret| crypto::holds(identity, secret.payload(), secret.signature()));
+            && view
+                .secret()
+                .is_none_or(|secret| crypto::holds(identity, secret.payload(), secret.signature()));
         if holds {
             Ok(())
         } else {

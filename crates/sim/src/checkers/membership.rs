@@ -40,7 +40,11 @@ impl Checker for Membership {
                     wrong.push(format!("{} takes {} for alive", world.name(host), world.name(other)));
                 }
                 if !takes_for_alive && world.runs(other) && must_know(world, host, other) {
-                    wrong.push(format!("{} does not know that {} is alive", world.name(host), world.name(other)));
+                    wrong.push(format!(
+                        "{} does not know that {} is alive",
+                        world.name(host),
+                        world.name(other)
+                    ));
                 }
             }
         }

@@ -92,7 +92,11 @@ impl fmt::Display for Failure {
             writeln!(f, "{line}")?;
         }
         let host = self.host.as_deref().map(|host| format!(" at {host}")).unwrap_or_default();
-        write!(f, "seed {}: rule '{}' broken{host} after {:?}: {}", self.seed, self.rule, self.at, self.observed)
+        write!(
+            f,
+            "seed {}: rule '{}' broken{host} after {:?}: {}",
+            self.seed, self.rule, self.at, self.observed
+        )
     }
 }
 

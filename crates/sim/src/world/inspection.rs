@@ -108,7 +108,8 @@ impl World {
     pub(super) fn inspect_input(&mut self, id: HostId, input: &Input) {
         let now = self.now;
         let names = self.hosts.len();
-        let names = self.inspection.as_ref().is_some_and(|it| it.trace.lacks_names(names)).then(|| self.names());
+        let names =
+            self.inspection.as_ref().is_some_and(|it| it.trace.lacks_names(names)).then(|| self.names());
         if let Some(inspection) = &mut self.inspection {
             inspection.trace.set_names(names);
             inspection.trace.add(now, id, Transition::Input(input.clone()));

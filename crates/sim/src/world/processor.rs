@@ -23,7 +23,11 @@ pub(super) struct Slot {
 
 impl Processor {
     pub(super) fn new(core_count: usize) -> Self {
-        Self { free_at: vec![Instant::default(); core_count.max(1)], busy: Duration::ZERO, slowness_percent: 100 }
+        Self {
+            free_at: vec![Instant::default(); core_count.max(1)],
+            busy: Duration::ZERO,
+            slowness_percent: 100,
+        }
     }
 
     /// Gives the core that is free first a piece of work.

@@ -6,6 +6,9 @@ use core::time::Duration;
 use selvedge_core::{Endpoint, Instant};
 use std::collections::VecDeque;
 
+#[cfg(test)]
+mod tests;
+
 impl World {
     /// From now on nothing gets from one host to another. Connections between them stall: what is on its way arrives, what
     /// is sent later does not, and after [`Links::keepalive`](crate::Links::keepalive) both ends notice. New ones cannot be
@@ -31,7 +34,9 @@ impl World {
     pub fn partition(&mut self, groups: &[Vec<HostId>]) {
         for (place, group) in groups.iter().enumerate() {
             for others in groups.iter().skip(place + 1) {
-                for (&one, &other) in group.iter().flat_map(|one| others.iter().map(move |other| (one, other))) {
+                for (&one, &other) in
+                    group.iter().flat_map(|one| others.iter().map(move |other| (one, other)))
+                {
                     self.cut(one, other);
                     self.cut(other, one);
                 }
