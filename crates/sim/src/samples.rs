@@ -2,7 +2,13 @@
 
 use crate::{Costs, HostId, HostSettings, Links, World};
 use core::time::Duration;
-use selvedge_core::{Anchor, ChannelId, ChannelSettings, Config, Endpoint, MspId};
+use selvedge_core::testing::crypto;
+use selvedge_core::testing::messages::Alive;
+use selvedge_core::{
+    Anchor, ChannelId, ChannelSettings, Config, Endpoint, Instant, LocalPeer, MspId, Output, Peer, Signed,
+    Ticket, WallTime,
+};
+use selvedge_proto::envelope::EnvelopeView;
 
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
 
@@ -45,4 +51,35 @@ pub(crate) fn running(seed: u64, host_count: usize) -> (World, Vec<HostId>) {
     }
     world.run_until(15 * SECOND);
     (world, hosts)
+}
+
+/// One order to verify of each kind that must not be repeated: a signature of `host`, and a block.
+pub(crate) fn checks(world: &World, host: HostId) -> Vec<Output> {
+    let view = EnvelopeView::parse(Alive::new(world.identity(host), 7).seal()).expect("an envelope");
+    let signed = Signed { message: view.payload_bytes(), signature: view.signature_bytes() };
+    let ticket = a_ticket();
+    let identity = world.identity(host).clone();
+    let channel = ChannelId::from("mychannel");
+    vec![
+        Output::Verify { ticket, identity, signed, secret: None, readers_of: None },
+        Output::VerifyBlock { ticket, channel, number: 1, block: world.chain()[1].clone() },
+    ]
+}
+
+/// Some ticket: only a peer can make one.
+fn a_ticket() -> Ticket {
+    let identity = crypto::identity("Org1MSP", "ticket");
+    let me = LocalPeer {
+        pki_id: crypto::pki_id(&identity),
+        org: MspId::from("Org1MSP"),
+        identity,
+        expires_at: crypto::NEVER,
+        incarnation: 1,
+    };
+    let mut peer = Peer::new(Config::default(), me, 1, Instant::default(), WallTime::from_seconds(1));
+    let output = core::iter::from_fn(|| peer.poll_output()).find_map(|output| match output {
+        Output::Sign { ticket, .. } => Some(ticket),
+        _ => None,
+    });
+    output.expect("a peer signs its identity first")
 }

@@ -38,7 +38,8 @@ fn world(seed: u64) -> World {
             state_transfer_enabled: true,
             bootstrap: bootstrap.to_vec(),
             alive_expiration_timeout: 12 * SECOND,
-            reconnect_interval: 8 * SECOND,
+            reconnect_interval: 5 * SECOND,
+            state_check_interval: 3 * SECOND,
             message_expiration_factor: 10,
             ..Config::default()
         };
@@ -63,12 +64,7 @@ fn run(seed: u64) -> World {
     let mut world = world(seed);
     world.set_checkers(Checkers::all());
     let liveness = convergence_time(world.config(HostId::from_index(0)), world.links());
-    let phases = Phases {
-        safety: 30 * SECOND,
-        liveness,
-        block_interval: Duration::from_millis(1000),
-        block_bytes: 4000,
-    };
+    let phases = Phases { safety: 30 * SECOND, liveness, block_interval: 2 * SECOND, block_bytes: 4000 };
     let mut faults = Faults::draw(seed, &world);
     phases.run(&mut world, &mut faults);
     world

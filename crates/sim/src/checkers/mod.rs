@@ -9,6 +9,8 @@ mod genuine;
 mod membership;
 mod once;
 mod progress;
+#[cfg(test)]
+mod tests;
 
 pub use membership::convergence_time;
 

@@ -198,3 +198,17 @@ impl World {
         self.hosts.iter().map(|host| (host.pki_id, host.name.clone())).collect()
     }
 }
+
+/// Violations to be found.
+#[cfg(test)]
+impl World {
+    /// Adds a block to a host's ledger that nobody cut.
+    pub(crate) fn damage(&mut self, id: HostId, block: Bytes) {
+        self.hosts[id.index()].disk.put(block);
+    }
+
+    /// Says that a running peer should know fewer members than it does.
+    pub(crate) fn set_members_max(&mut self, id: HostId, count: usize) {
+        self.hosts[id.index()].config.limits.members_max = count;
+    }
+}
