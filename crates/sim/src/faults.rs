@@ -4,6 +4,9 @@ use crate::world::{HostId, World};
 use core::time::Duration;
 use std::collections::BTreeMap;
 
+#[cfg(test)]
+mod tests;
+
 /// A kind of fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]

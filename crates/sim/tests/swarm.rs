@@ -64,7 +64,7 @@ fn run(seed: u64) -> World {
     let mut world = world(seed);
     world.set_checkers(Checkers::all());
     let liveness = convergence_time(world.config(HostId::from_index(0)), world.links());
-    let phases = Phases { safety: 30 * SECOND, liveness, block_interval: 2 * SECOND, block_bytes: 4000 };
+    let phases = Phases { safety: 30 * SECOND, liveness, block_interval: 2 * SECOND, block_bytes: 1500 };
     let mut faults = Faults::draw(seed, &world);
     phases.run(&mut world, &mut faults);
     world
