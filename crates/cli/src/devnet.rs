@@ -195,7 +195,7 @@ fn parse_size(text: &str) -> Result<usize, String> {
 
 /// A duration as Go writes them.
 fn parse_duration(text: &str) -> Result<Duration, String> {
-    selvedge::config::parse_duration(text).ok_or_else(|| "expected a duration such as 30s or 5m".to_owned())
+    selvedge_core::parse_duration(text).ok_or_else(|| "expected a duration such as 30s or 5m".to_owned())
 }
 
 #[cfg(test)]

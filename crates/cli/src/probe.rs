@@ -87,7 +87,7 @@ pub(crate) struct Arguments {
 }
 
 fn parse_timeout(text: &str) -> Result<Duration, String> {
-    match selvedge::config::parse_duration(text) {
+    match selvedge_core::parse_duration(text) {
         Some(timeout) if (Duration::from_millis(1)..=Duration::from_secs(3600)).contains(&timeout) => {
             Ok(timeout)
         }

@@ -8,6 +8,7 @@ mod channel;
 mod config;
 mod connection;
 mod dissemination;
+mod duration;
 mod identity;
 mod ids;
 mod input;
@@ -32,6 +33,7 @@ mod usage;
 
 pub use channel::{ChannelMember, ChannelView};
 pub use config::{Config, LocalPeer};
+pub use duration::{format_duration, parse_duration};
 pub use ids::{ChannelId, ConnectionId, Endpoint, MspId, PkiId, Ticket};
 pub use input::{Anchor, ChannelSettings, Command, IdentityClaims, Input, TlsBinding, VerifiedBlock};
 pub use limits::Limits;

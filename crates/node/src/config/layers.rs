@@ -163,10 +163,10 @@ impl Layers {
     fn duration_if(&mut self, key: &str, default: Duration, counts: impl Fn(Duration) -> bool) -> Duration {
         let found = self.convert(key, value::duration).filter(|(duration, ..)| counts(*duration));
         let Some((duration, raw, source)) = found else {
-            self.explain(key, value::format_duration(default), Source::Default);
+            self.explain(key, selvedge_core::format_duration(default), Source::Default);
             return default;
         };
-        self.explain(key, value::format_duration(duration), source);
+        self.explain(key, selvedge_core::format_duration(duration), source);
         if value::lacks_unit(&raw) && !duration.is_zero() && duration < Duration::from_millis(1) {
             let nanos = duration.as_nanos();
             self.warn(

@@ -187,10 +187,3 @@ impl Environment {
         self.variables.keys().map(String::as_str).filter(|name| name.starts_with(Self::PREFIX))
     }
 }
-
-/// Reads a duration as Go writes it: `300ms`, `1h30m`; a bare number is nanoseconds. `None` for anything
-/// else, or for more than 292 years.
-#[must_use]
-pub fn parse_duration(text: &str) -> Option<std::time::Duration> {
-    value::parse_duration(text)
-}
