@@ -79,6 +79,11 @@ impl Envelope {
         self.inner.raw.len()
     }
 
+    /// Which content its message has; [`ContentKind::None`] if the header cannot be read.
+    pub fn kind(&self) -> ContentKind {
+        self.inner.read.as_ref().map_or(ContentKind::None, |read| read.places.kind)
+    }
+
     /// What its header says.
     ///
     /// # Errors

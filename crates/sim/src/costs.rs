@@ -1,25 +1,36 @@
 //! What work costs, in time on a core or a disk.
 
+use crate::scenario::value;
 use core::time::Duration;
+use serde::Deserialize;
 
 /// The price of each kind of work. Defaults are those of `docs/performance.md`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct Costs {
     /// Receiving and handling a frame of any kind, signature apart.
+    #[serde(deserialize_with = "value")]
     pub frame: Duration,
     /// Sending a frame.
+    #[serde(deserialize_with = "value")]
     pub send: Duration,
     /// Checking a signature.
+    #[serde(deserialize_with = "value")]
     pub verify: Duration,
     /// Making a signature.
+    #[serde(deserialize_with = "value")]
     pub sign: Duration,
     /// Judging an identity's certificate chain.
+    #[serde(deserialize_with = "value")]
     pub check_identity: Duration,
     /// TLS and HTTP/2 of a new connection, on each side.
+    #[serde(deserialize_with = "value")]
     pub connect: Duration,
     /// Hashing 1 KiB of a block.
+    #[serde(deserialize_with = "value")]
     pub hash_kib: Duration,
     /// A sync of the disk.
+    #[serde(deserialize_with = "value")]
     pub sync: Duration,
 }
 

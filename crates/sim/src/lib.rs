@@ -6,13 +6,19 @@ pub mod checkers;
 mod costs;
 pub mod faults;
 mod links;
+mod report;
+mod run;
+#[cfg(test)]
+mod samples;
+pub mod scenario;
 mod trace;
 mod watch;
 mod world;
 
 pub use costs::Costs;
 pub use links::{Link, Links};
+pub use report::{BlockReport, Broken, Delays, Figure, Membership, Report, Traffic, Unit};
+pub use run::{Advance, Run, run, run_seeds};
+pub use scenario::{Scenario, ScenarioError};
 pub use watch::{BlockHistory, Watch};
 pub use world::{Disk, HostId, HostSettings, World};
-#[cfg(test)]
-mod samples;

@@ -3,12 +3,17 @@
 use crate::world::HostId;
 use core::time::Duration;
 use selvedge_core::Instant;
+use selvedge_proto::envelope::{ContentKind, Envelope};
 
 /// Everything counted, and the history of each block.
 #[derive(Debug, Default)]
 pub struct Watch {
     /// Frames that a peer handled.
     pub frames_read: u64,
+    /// Of these, frames that carry one block unasked.
+    pub blocks_pushed: u64,
+    /// Bytes, with everything that frames take on the wire, of the frames that carry blocks, asked for or not.
+    pub block_bytes_read: u64,
     /// Bytes sent, with everything that frames take on the wire.
     pub bytes_sent: u64,
     /// Signatures checked.
@@ -25,6 +30,8 @@ pub struct BlockHistory {
     pub cut: Instant,
     /// From the cut to durable, in the order in which hosts had it.
     pub delays: Vec<Duration>,
+    /// Whose delays these are.
+    pub hosts: Vec<HostId>,
 }
 
 impl Watch {
@@ -33,15 +40,34 @@ impl Watch {
         &self.blocks
     }
 
-    pub(crate) fn on_cut(&mut self, number: u64, now: Instant) {
-        debug_assert_eq!(number, self.blocks.len() as u64 + 1);
-        self.blocks.push(BlockHistory { cut: now, delays: Vec::new() });
+    /// A peer handles a frame, which took `overhead_bytes` on the wire beyond its envelope.
+    pub(crate) fn on_frame(&mut self, envelope: &Envelope, overhead_bytes: usize) {
+        self.frames_read += 1;
+        let carries_blocks = match envelope.kind() {
+            ContentKind::DataMsg => {
+                self.blocks_pushed += 1;
+                true
+            }
+            ContentKind::StateResponse => true,
+            // identities are pulled outside of channels
+            ContentKind::DataUpdate => envelope.view().is_ok_and(|view| !view.channel().is_empty()),
+            _ => false,
+        };
+        if carries_blocks {
+            self.block_bytes_read += (envelope.byte_count() + overhead_bytes) as u64;
+        }
     }
 
-    pub(crate) fn on_durable(&mut self, _host: HostId, number: u64, now: Instant) {
+    pub(crate) fn on_cut(&mut self, number: u64, now: Instant) {
+        debug_assert_eq!(number, self.blocks.len() as u64 + 1);
+        self.blocks.push(BlockHistory { cut: now, delays: Vec::new(), hosts: Vec::new() });
+    }
+
+    pub(crate) fn on_durable(&mut self, host: HostId, number: u64, now: Instant) {
         let index = number.checked_sub(1).and_then(|index| usize::try_from(index).ok());
         if let Some(history) = index.and_then(|index| self.blocks.get_mut(index)) {
             history.delays.push(now.since(history.cut));
+            history.hosts.push(host);
         }
     }
 }

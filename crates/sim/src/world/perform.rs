@@ -41,7 +41,10 @@ impl World {
                 self.work(id, self.costs.hash(bytes), Input::BlocksRead { ticket, blocks });
             }
             Output::Commit { channel: _, number, block } => self.commit(id, number, block),
-            Output::Mend { channel: _, number, block } => self.hosts[id.index()].disk.mend(number, block),
+            Output::Mend { channel, number, block } => {
+                self.hosts[id.index()].disk.mend(number, block);
+                self.work(id, self.costs.sync, Input::Mended { channel, number, ok: true });
+            }
             Output::HoldDelivery { channel: _, hold } => self.hold_delivery(id, hold),
             Output::Event(Event::DeliveryRefused { channel: _, number }) => {
                 self.deliver_again(id, number);

@@ -155,7 +155,7 @@ impl World {
         let Some(end) = self.wires.get_mut(id).map(|wire| wire.end(side)) else { return };
         let (host, Some(connection)) = (end.host, end.connection) else { return };
         if self.hosts[host.index()].life == end.life {
-            self.watch.frames_read += 1;
+            self.watch.on_frame(&envelope, self.links.frame_overhead_bytes);
             self.hand(host, Input::Frame { connection, envelope });
         }
     }
