@@ -9,6 +9,7 @@ mod ledger;
 mod node;
 mod probe;
 mod show;
+mod sim;
 mod trust;
 
 use clap::{Parser, Subcommand};
@@ -43,6 +44,9 @@ enum Command {
     Probe(probe::Arguments),
     /// Run a small network with its own ordering source on this machine
     Devnet(devnet::Arguments),
+    /// Simulate thousands of peers on a virtual clock, from one seed
+    #[command(subcommand)]
+    Sim(sim::Command),
 }
 
 fn main() -> ExitCode {
@@ -54,6 +58,7 @@ fn main() -> ExitCode {
         Command::Decode(arguments) => decode::run(&arguments),
         Command::Probe(arguments) => probe::run(&arguments),
         Command::Devnet(arguments) => devnet::run(&arguments),
+        Command::Sim(command) => sim::run(&command),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

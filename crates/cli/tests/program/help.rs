@@ -8,6 +8,7 @@ fn every_command_has_help_with_an_example() {
         &["decode"][..],
         &["probe"],
         &["devnet"],
+        &["sim", "run"],
         &["block", "show"],
         &["node", "start"],
         &["channel", "join"],
@@ -26,7 +27,7 @@ fn every_command_has_help_with_an_example() {
 #[test]
 fn all_commands_are_listed() {
     let run = selvedge(&["--help"]).succeeded();
-    for command in ["node", "channel", "ledger", "block", "decode", "probe", "devnet"] {
+    for command in ["node", "channel", "ledger", "block", "decode", "probe", "devnet", "sim"] {
         assert!(run.out.lines().any(|line| line.trim_start().starts_with(command)), "{command}: {}", run.out);
     }
 }

@@ -17,4 +17,6 @@ mod probe_hostile;
 mod probe_node;
 mod probe_refused;
 mod probe_tls;
+mod sim_run;
+mod sim_wrong;
 mod support;

@@ -1,0 +1,182 @@
+//! Reports as a table, as JSON and as CSV.
+
+use crate::failure::Failure;
+use selvedge_core::format_duration;
+use selvedge_sim::{Figure, Run, Scenario, Unit};
+use serde::Serialize;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+/// More runs than this are summed up.
+const COLUMNS_MAX: usize = 5;
+const LABEL_WIDTH: usize = 38;
+const COLUMN_WIDTH: usize = 12;
+
+/// What did not hold in a run.
+pub(super) fn broken(run: &Run) -> Option<String> {
+    let names: Vec<String> = run.report.broken.iter().map(ToString::to_string).collect();
+    let (scenario, seed) = (&run.report.scenario, run.report.seed);
+    (!names.is_empty())
+        .then(|| format!("{scenario}, seed {seed}: {} expected, does not hold", names.join(", ")))
+}
+
+/// One object a line.
+pub(super) fn json(runs: &[Run]) -> Result<(), Failure> {
+    #[derive(Serialize)]
+    struct Line<'a> {
+        #[serde(flatten)]
+        report: &'a selvedge_sim::Report,
+        took_seconds: f64,
+        frames_per_second: f64,
+    }
+    for run in runs {
+        let (took_seconds, frames_per_second) = (run.took.as_secs_f64(), run.frames_per_second());
+        println!(
+            "{}",
+            serde_json::to_string(&Line { report: &run.report, took_seconds, frames_per_second })?
+        );
+    }
+    Ok(())
+}
+
+/// Names, then a line for each run. Nothing in it needs quotes.
+pub(super) fn csv(runs: &[Run]) {
+    for (place, run) in runs.iter().enumerate() {
+        let report = &run.report;
+        let figures = report.figures();
+        if place == 0 {
+            let names: Vec<&str> = figures.iter().map(|figure| figure.name).collect();
+            println!(
+                "scenario,rules,seed,hosts,orgs,{},took_seconds,frames_per_second,broken",
+                names.join(",")
+            );
+        }
+        let mut line =
+            format!("{},{},{},{},{}", report.scenario, report.rules, report.seed, report.hosts, report.orgs);
+        for figure in &figures {
+            line.push(',');
+            if let Some(value) = figure.value {
+                let _ = write!(line, "{value}");
+            }
+        }
+        let broken: Vec<String> = report.broken.iter().map(ToString::to_string).collect();
+        let (took, rate) = (run.took.as_secs_f64(), run.frames_per_second());
+        println!("{line},{took:.3},{rate:.0},{}", broken.join(" "));
+    }
+}
+
+/// For people: a row for each figure, a column for each seed, or lowest, median and highest of many.
+pub(super) fn table(scenario: &Scenario, runs: &[Run], took: Duration) {
+    print!("{}", draw(scenario, runs));
+    let (wall, simulated) = (took.as_secs_f64(), scenario.time.end().as_secs_f64() * runs.len() as f64);
+    let frames: u64 = runs.iter().map(|run| run.report.frames).sum();
+    println!(
+        "took {wall:.1} s for {simulated:.0} simulated: {:.1} times real time, {} frames a second",
+        simulated / wall,
+        shown(frames as f64 / wall, Unit::Count)
+    );
+}
+
+fn draw(scenario: &Scenario, runs: &[Run]) -> String {
+    let mut text = String::new();
+    let (hosts, orgs, times) = (scenario.hosts.count, scenario.hosts.orgs, scenario.time);
+    let _ = writeln!(text, "{}: {}", scenario.name, scenario.description);
+    let _ = writeln!(
+        text,
+        "{hosts} hosts of {orgs} organisations, rules of {}, measured {} of {}",
+        scenario.rules,
+        format_duration(times.measured),
+        format_duration(times.end())
+    );
+    let figures: Vec<Vec<Figure>> = runs.iter().map(|run| run.report.figures()).collect();
+    let sums_up = runs.len() > COLUMNS_MAX;
+    let heads: Vec<String> = match sums_up {
+        true => ["lowest", "median", "highest"].map(str::to_owned).to_vec(),
+        false => runs.iter().map(|run| format!("seed {}", run.report.seed)).collect(),
+    };
+    let what = if sums_up { format!("{} seeds", runs.len()) } else { String::new() };
+    row(&mut text, &what, &heads);
+    for (place, figure) in figures.first().into_iter().flatten().enumerate() {
+        let of_runs: Vec<Option<f64>> =
+            figures.iter().map(|figures| figures.get(place).and_then(|figure| figure.value)).collect();
+        if of_runs.iter().all(Option::is_none) {
+            continue;
+        }
+        let values = if sums_up { summary(of_runs).to_vec() } else { of_runs };
+        let cell =
+            |value: &Option<f64>| value.map_or_else(|| "-".to_owned(), |value| shown(value, figure.unit));
+        row(&mut text, figure.label, &values.iter().map(cell).collect::<Vec<_>>());
+    }
+    text
+}
+
+fn row(text: &mut String, label: &str, cells: &[String]) {
+    let mut line = format!("{label:<LABEL_WIDTH$}");
+    for cell in cells {
+        let _ = write!(line, "{cell:>COLUMN_WIDTH$}");
+    }
+    let _ = writeln!(text, "{}", line.trim_end());
+}
+
+/// Lowest, median and highest of those that there are; the lower one of two medians.
+fn summary(values: Vec<Option<f64>>) -> [Option<f64>; 3] {
+    let mut values: Vec<f64> = values.into_iter().flatten().collect();
+    values.sort_by(f64::total_cmp);
+    let median = values.len().saturating_sub(1) / 2;
+    [values.first().copied(), values.get(median).copied(), values.last().copied()]
+}
+
+fn shown(value: f64, unit: Unit) -> String {
+    match unit {
+        // what is not all must not look like all
+        Unit::Share if value < 1.0 => format!("{:.2} %", (value * 1e4).floor() / 1e2),
+        Unit::Share => format!("{:.0} %", value * 1e2),
+        Unit::Seconds => format!("{value:.1} s"),
+        Unit::Milliseconds => format!("{value:.1} ms"),
+        Unit::Count if value.fract() != 0.0 && value < 1000.0 => format!("{value:.2}"),
+        Unit::Count => grouped(value),
+        Unit::Bytes => format!("{} B", grouped(value)),
+    }
+}
+
+/// A whole number with commas.
+fn grouped(value: f64) -> String {
+    let digits = format!("{value:.0}");
+    let mut text = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_shown_with_their_units() {
+        let cases = [
+            (0.99999, Unit::Share, "99.99 %"),
+            (1.0, Unit::Share, "100 %"),
+            (1.234, Unit::Seconds, "1.2 s"),
+            (16.25, Unit::Milliseconds, "16.2 ms"),
+            (2.625, Unit::Count, "2.62"),
+            (60.0, Unit::Count, "60"),
+            (1_234_567.8, Unit::Count, "1,234,568"),
+            (999.5, Unit::Bytes, "1,000 B"),
+            (100_000.0, Unit::Bytes, "100,000 B"),
+        ];
+        for (value, unit, expected) in cases {
+            assert_eq!(shown(value, unit), expected);
+        }
+    }
+
+    #[test]
+    fn many_seeds_are_summed_up() {
+        assert_eq!(summary(vec![Some(3.0), None, Some(1.0), Some(2.0)]), [Some(1.0), Some(2.0), Some(3.0)]);
+        assert_eq!(summary(vec![None]), [None; 3]);
+    }
+}
