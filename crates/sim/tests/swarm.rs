@@ -1,4 +1,7 @@
 //! Many small worlds, each with its own faults: no rule may be broken in any.
+//!
+//! `SWARM_SEEDS=N` runs the first N seeds instead of 30, `SWARM_SEED=N` that one alone, known or not, and
+//! `SWARM_TRACE=FILE` writes every transition of it.
 
 use core::time::Duration;
 use selvedge_core::{Anchor, ChannelId, ChannelSettings, Config, Endpoint, MspId};
@@ -10,7 +13,9 @@ const SECOND: Duration = Duration::from_secs(1);
 const ORGS: [&str; 2] = ["Org1MSP", "Org2MSP"];
 
 /// Seeds that break a rule for a reason that is known, which is given.
-const KNOWN: [(u64, &str); 0] = [];
+const KNOWN: [(u64, &str); 2] = [(298, SWEPT), (324, SWEPT)];
+const SWEPT: &str = "once: a host that hides takes no foreign host for a member, so that the sweep of a channel drops \
+    their StateInfo messages, and a copy that comes later is verified and forwarded again";
 
 /// 8 to 12 hosts in two organisations. The first two of each are bootstrap peers, read from the orderers, and show
 /// themselves; of the others some hide. The first of each organisation is its anchor.
@@ -37,7 +42,6 @@ fn world(seed: u64) -> World {
         let config = Config {
             state_transfer_enabled: true,
             bootstrap: bootstrap.to_vec(),
-            alive_expiration_timeout: 12 * SECOND,
             reconnect_interval: 5 * SECOND,
             state_check_interval: 3 * SECOND,
             message_expiration_factor: 10,
@@ -63,6 +67,10 @@ fn world(seed: u64) -> World {
 fn run(seed: u64) -> World {
     let mut world = world(seed);
     world.set_checkers(Checkers::all());
+    if let Ok(path) = std::env::var("SWARM_TRACE") {
+        let file = std::fs::File::create(path).expect("a file to write the trace to");
+        world.write_trace(Box::new(std::io::BufWriter::new(file)));
+    }
     let liveness = convergence_time(world.config(HostId::from_index(0)), world.links());
     let phases = Phases { safety: 30 * SECOND, liveness, block_interval: 2 * SECOND, block_bytes: 1500 };
     let mut faults = Faults::draw(seed, &world);
@@ -75,8 +83,12 @@ fn no_rule_is_broken() {
     let seeds = std::env::var("SWARM_SEEDS").ok();
     let count = seeds.and_then(|seeds| seeds.parse().ok()).unwrap_or(30);
     let mut broken = Vec::new();
-    for seed in 0..count {
-        if KNOWN.iter().any(|(known, _)| *known == seed) {
+    let only = std::env::var("SWARM_SEED").ok().and_then(|seed| seed.parse::<u64>().ok());
+    for seed in only.map_or(0..count, |seed| seed..seed + 1) {
+        if only.is_none()
+            && let Some((_, reason)) = KNOWN.iter().find(|(known, _)| *known == seed)
+        {
+            println!("seed {seed} left out: {reason}");
             continue;
         }
         let world = run(seed);
