@@ -38,9 +38,7 @@ pub(super) fn duration(value: &Value) -> Result<Duration, Expected> {
 pub(super) fn lacks_unit(value: &Value) -> bool {
     match value {
         Value::Integer(_) | Value::Float(_) => true,
-        Value::Text(text) => {
-            !text.is_empty() && !text.contains(['n', 's', 'u', 'µ', 'm', 'h'])
-        }
+        Value::Text(text) => !text.is_empty() && !text.contains(['n', 's', 'u', 'µ', 'm', 'h']),
         _ => false,
     }
 }
