@@ -15,7 +15,7 @@ const ORGS: [&str; 2] = ["Org1MSP", "Org2MSP"];
 /// Seeds that break a rule for a reason that is known, which is given.
 const KNOWN: [(u64, &str); 6] =
     [(156, SWEPT), (193, SWEPT), (286, SWEPT), (298, SWEPT), (324, SWEPT), (394, SWEPT)];
-const SWEPT: &str = "once: a host that hides takes no foreign host for a member, so that the sweep of a channel drops \
+const SWEPT: &str = "once, probably: a host that hides takes no foreign host for a member, so that the sweep of a channel drops \
     their StateInfo messages, and a copy that comes later is verified and forwarded again";
 
 /// 8 to 12 hosts in two organisations. The first two of each are bootstrap peers, read from the orderers, and show
