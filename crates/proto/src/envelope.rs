@@ -470,6 +470,15 @@ impl<'a> SecretView<'a> {
     }
 }
 
+/// The same signed bytes, and the same signature.
+impl PartialEq for SecretView<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.payload() == other.payload() && self.signature() == other.signature()
+    }
+}
+
+impl Eq for SecretView<'_> {}
+
 impl fmt::Debug for SecretView<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SecretView").field("payload", &Hex(self.payload())).finish_non_exhaustive()

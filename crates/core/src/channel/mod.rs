@@ -17,6 +17,7 @@ pub(crate) mod serve;
 mod state_info;
 mod store;
 mod transfer;
+mod verifying;
 mod view;
 
 pub use view::{ChannelMember, ChannelView};
@@ -303,8 +304,9 @@ impl Peer {
         self.shared.timers.set(Timer::ChannelSweep(id.clone()), now + 5 * pull_interval);
         let me = self.shared.me.pki_id;
         let Some(channel) = self.channels.get_mut(id) else { return };
-        let membership = &self.membership;
-        channel.states.retain(|origin, _| *origin == me || membership.member(origin).is_some());
+        let (membership, identities) = (&self.membership, &self.identities);
+        // a StateInfo of somebody who is no member is of no use yet, but tells late copies of it from news
+        channel.states.retain(|origin, _| *origin == me || identities.known(origin).is_some());
         channel.known_height = channel.greatest_height(|origin| *origin != me && membership.is_alive(origin));
         channel.store.expire(now, 100 * pull_interval);
         channel.buffer.forget_refused();

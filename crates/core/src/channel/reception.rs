@@ -94,7 +94,7 @@ impl Peer {
         let properties = validate::nested_state_info(view)?.properties.unwrap_or_default();
         // whatever else came in its envelope nobody signed (W-4)
         let view = if is_pushed { view.bare() } else { view.bare().detached() };
-        channel.states.begin_verifying(origin, &view)?;
+        channel.states.verifying.begin(origin, &view)?;
         let signed = Signed { message: view.payload_bytes(), signature: view.signature_bytes() };
         let entry = StateInfo {
             view: view.clone(),
@@ -111,7 +111,7 @@ impl Peer {
             None => Some(self.shared.ticket(waiting)),
         };
         let Some(ticket) = ticket else {
-            channel.states.end_verifying(&origin, &view);
+            channel.states.verifying.end(&origin, &view);
             return Err(Reject::OverLimit);
         };
         self.shared.verify(ticket, identity, signed, None, Some(id.clone()));
@@ -153,7 +153,7 @@ impl Peer {
     pub(super) fn on_state_info_verified(&mut self, id: &ChannelId, arrived: Arrived, ok: bool) {
         let Arrived { origin, entry, sender, is_pushed } = arrived;
         let Some(channel) = self.channels.get_mut(id) else { return };
-        channel.states.end_verifying(&origin, &entry.view);
+        channel.states.verifying.end(&origin, &entry.view);
         let from = sender.as_ref().map(|sender| sender.pki_id);
         if !ok {
             return self.shared.reject(from, ContentKind::StateInfo, Misbehaviour::SignatureInvalid);
@@ -252,7 +252,8 @@ impl Peer {
             .states
             .iter()
             .filter(|(origin, entry)| {
-                *org == me.org || entry.org != me.org || self.has_external_endpoint(origin)
+                self.is_me_or_member(origin)
+                    && (*org == me.org || entry.org != me.org || self.has_external_endpoint(origin))
             })
             .map(|(origin, entry)| {
                 let org_rank = if entry.org == *org { 0 } else { 1 + u8::from(entry.org != me.org) };
@@ -263,6 +264,11 @@ impl Peer {
         elements.sort_by_key(|(rank, _)| *rank);
         elements.truncate(self.shared.config.limits.elements_per_message_max);
         elements.into_iter().map(|(_, envelope)| envelope).collect()
+    }
+
+    /// Whether somebody takes part, dead or alive: only then its StateInfo is told to others, or of use.
+    pub(super) fn is_me_or_member(&self, pki_id: &PkiId) -> bool {
+        *pki_id == self.shared.me.pki_id || self.membership.member(pki_id).is_some()
     }
 
     /// Whether a peer is known to membership and shows itself to other organisations.
@@ -306,8 +312,8 @@ impl Peer {
         if self.macs.find(&claim.origin, &claim.mac, remember).as_ref() != Some(id) {
             return Err(Malformed::ChannelMismatch.into());
         }
-        if claim.origin != self.shared.me.pki_id && self.membership.member(&claim.origin).is_none() {
-            // not gossiped by a member: what it says would be swept away (spec/05 §13.6)
+        if !self.is_me_or_member(&claim.origin) {
+            // not gossiped by a member (spec/05 §13.6)
             return Ok(());
         }
         self.take_up_state_info(id, Some(sender), &view, &claim, false)

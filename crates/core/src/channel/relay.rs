@@ -2,6 +2,7 @@
 
 use super::macs::Mac;
 use super::state_info::Timestamp;
+use super::verifying::Verifying;
 use crate::dissemination::Push;
 use crate::ids::PkiId;
 use crate::output::Signed;
@@ -20,6 +21,7 @@ pub(crate) struct Relay {
     /// Keys by the time they were added, oldest first.
     order: BTreeMap<(Instant, u64), (PkiId, Mac)>,
     added_count: u64,
+    verifying: Verifying,
 }
 
 #[derive(Debug)]
@@ -113,9 +115,12 @@ impl Peer {
             return Err(Unfitting::IdentityUnknown.into());
         };
         let identity = known.identity.clone();
+        self.relay.verifying.begin(origin, view)?;
         let waiting = Waiting { sender: sender.clone(), origin, mac, timestamp, view: view.clone() };
-        let ticket = self.shared.ticket_for(sender.connection, SharedWaiting::Relay(waiting));
-        let ticket = ticket.ok_or(Reject::OverLimit)?;
+        let Some(ticket) = self.shared.ticket_for(sender.connection, SharedWaiting::Relay(waiting)) else {
+            self.relay.verifying.end(&origin, view);
+            return Err(Reject::OverLimit);
+        };
         let signed = Signed { message: view.payload_bytes(), signature: view.signature_bytes() };
         self.shared.verify(ticket, identity, signed, None, None);
         Ok(())
@@ -124,6 +129,7 @@ impl Peer {
     pub(crate) fn continue_relay(&mut self, waiting: Waiting, answer: &Answer) {
         let &Answer::Verified(ok) = answer else { return };
         let Waiting { sender, origin, mac, timestamp, view } = waiting;
+        self.relay.verifying.end(&origin, &view);
         if !ok {
             return self.reject(&sender, ContentKind::StateInfo, Misbehaviour::SignatureInvalid);
         }

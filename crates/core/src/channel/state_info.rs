@@ -1,14 +1,11 @@
 //! What members say of themselves in a channel (spec/05 §6): the cache, and the own StateInfo.
 
+use super::verifying::Verifying;
 use crate::ids::{MspId, PkiId};
-use crate::reject::{Reject, Unfitting};
+use crate::reject::Unfitting;
 use crate::table::Table;
 use crate::time::Instant;
 use selvedge_proto::envelope::{EnvelopeView, StateInfoKey};
-use std::collections::BTreeMap;
-
-/// Copies of one origin's StateInfo whose signatures are being verified at the same time.
-const VERIFYING_PER_ORIGIN_MAX: usize = 4;
 
 /// When a StateInfo was made; the greater one is newer (spec/01 §11).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -39,13 +36,12 @@ pub(crate) struct StateInfo {
 #[derive(Debug)]
 pub(crate) struct StateInfos {
     entries: Table<PkiId, StateInfo>,
-    /// What is being verified; a copy of it is a duplicate.
-    verifying: BTreeMap<PkiId, Vec<EnvelopeView>>,
+    pub(super) verifying: Verifying,
 }
 
 impl StateInfos {
     pub(crate) fn new(seed: u64) -> Self {
-        Self { entries: Table::new(seed), verifying: BTreeMap::new() }
+        Self { entries: Table::new(seed), verifying: Verifying::default() }
     }
 
     pub(crate) fn get(&self, origin: &PkiId) -> Option<&StateInfo> {
@@ -68,32 +64,6 @@ impl StateInfos {
             Some(entry) if timestamp == entry.timestamp => Err(Unfitting::Duplicate),
             Some(entry) if timestamp < entry.timestamp => Err(Unfitting::Stale),
             _ => Ok(()),
-        }
-    }
-
-    /// Notes that a message's signature is being verified. Refused if this very message is already, or too many others of
-    /// its origin.
-    pub(crate) fn begin_verifying(&mut self, origin: PkiId, view: &EnvelopeView) -> Result<(), Reject> {
-        let verifying = self.verifying.entry(origin).or_default();
-        let same =
-            |other: &EnvelopeView| other.payload() == view.payload() && other.signature() == view.signature();
-        if verifying.iter().any(same) {
-            return Err(Unfitting::Duplicate.into());
-        }
-        if verifying.len() >= VERIFYING_PER_ORIGIN_MAX {
-            return Err(Reject::OverLimit);
-        }
-        verifying.push(view.clone());
-        Ok(())
-    }
-
-    /// The verification of a message has ended.
-    pub(crate) fn end_verifying(&mut self, origin: &PkiId, view: &EnvelopeView) {
-        if let Some(verifying) = self.verifying.get_mut(origin) {
-            verifying.retain(|other| other != view);
-            if verifying.is_empty() {
-                self.verifying.remove(origin);
-            }
         }
     }
 
@@ -177,21 +147,6 @@ mod tests {
         assert_eq!(infos.check_newer(&ORIGIN, at(1, 9)), Err(Unfitting::Stale));
         assert_eq!(infos.check_newer(&ORIGIN, at(2, 6)), Ok(()));
         assert_eq!(infos.check_newer(&ORIGIN, at(3, 0)), Ok(()));
-    }
-
-    #[test]
-    fn a_message_is_verified_once_and_a_forged_one_does_not_shut_out_the_true_one() {
-        let mut infos = StateInfos::new(1);
-        infos.begin_verifying(ORIGIN, &view(b"forged")).unwrap();
-        infos.begin_verifying(ORIGIN, &view(b"true")).unwrap();
-        assert_eq!(infos.begin_verifying(ORIGIN, &view(b"true")), Err(Unfitting::Duplicate.into()));
-        infos.begin_verifying(ORIGIN, &view(b"3")).unwrap();
-        infos.begin_verifying(ORIGIN, &view(b"4")).unwrap();
-        assert_eq!(infos.begin_verifying(ORIGIN, &view(b"5")), Err(Reject::OverLimit));
-        for text in [&b"forged"[..], b"true", b"3", b"4"] {
-            infos.end_verifying(&ORIGIN, &view(text));
-        }
-        assert!(infos.verifying.is_empty());
     }
 
     #[test]

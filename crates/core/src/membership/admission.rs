@@ -3,6 +3,7 @@
 //! In the order of cost: structure, duplicate or stale, size, disclosure, and only for what is left the identity and the
 //! signature. Nothing is decoded before it is known to be new.
 
+use super::checks::{Check, Checks, secret_of};
 use super::state::{Announcement, Change, Freshness, Time};
 use super::{Waiting, backoff};
 use crate::dissemination::Push;
@@ -79,7 +80,7 @@ pub(crate) struct Candidate {
 /// Verifications under way, and messages whose origin is not known yet.
 #[derive(Debug, Default)]
 pub(super) struct Admission {
-    verifying: BTreeMap<PkiId, Vec<EnvelopeView>>,
+    pub(super) checks: Checks,
     strangers: BTreeMap<PkiId, Stranger>,
     asked: BTreeMap<PkiId, Instant>,
     own_echo: Option<Instant>,
@@ -138,7 +139,7 @@ impl Peer {
         let has_secret = envelope.secret().is_some();
         match self.membership.state.freshness(&pki_id, time, has_secret, sender.pki_id == pki_id) {
             Freshness::New => {}
-            Freshness::Secret => return self.admit_secret(envelope, pki_id, sender),
+            Freshness::Secret => return self.admit_secret(envelope, source(), pki_id, time),
             Freshness::Duplicate => return Err(Unfitting::Duplicate.into()),
             Freshness::Stale => return Err(Unfitting::Stale.into()),
         }
@@ -155,10 +156,9 @@ impl Peer {
         let alive = validate::nested_alive(envelope)?;
         validate::signed(envelope)?;
         self.check_sizes(&alive)?;
-        let under_way = self.membership.admission.verifying.get(&pki_id);
-        if under_way.is_some_and(|others| others.iter().any(|other| covers(other, envelope))) {
-            return Err(Unfitting::Duplicate.into());
-        }
+        let Some(source) = self.wait_for_check(source, pki_id, time, envelope)? else {
+            return Ok(Progress::Checking);
+        };
         let endpoint = Endpoint::from(alive.membership.map(|member| member.endpoint).unwrap_or_default());
         let candidate = Candidate {
             source,
@@ -192,7 +192,7 @@ impl Peer {
 
     fn check_embedded(&mut self, candidate: Candidate) -> Result<Progress, Reject> {
         let (cause, identity) = (candidate.source.sender().connection, candidate.embedded.clone());
-        self.begin_check(cause, candidate, Waiting::Identity, |shared, ticket| {
+        self.begin_check(cause, candidate, Waiting::Identity, false, |shared, ticket| {
             shared.check_identity(ticket, identity);
         })
     }
@@ -216,10 +216,12 @@ impl Peer {
         }
         let envelope = &candidate.envelope;
         let signed = Signed { message: envelope.payload_bytes(), signature: envelope.signature_bytes() };
-        let secret = secret_of(envelope);
+        // a member signs its secret once and sends it with every message
+        let is_proven = self.membership.state.has_proven_secret(&candidate.pki_id, envelope);
+        let secret = if is_proven { None } else { secret_of(envelope) };
         let identity = identity.clone();
         let cause = candidate.source.sender().connection;
-        self.begin_check(cause, candidate, Waiting::Alive, |shared, ticket| {
+        self.begin_check(cause, candidate, Waiting::Alive, secret.is_some(), |shared, ticket| {
             shared.verify(ticket, identity, signed, secret, None);
         })
     }
@@ -236,26 +238,15 @@ impl Peer {
         cause: ConnectionId,
         candidate: Candidate,
         waiting: fn(Box<Candidate>) -> Waiting,
+        with_secret: bool,
         order: impl FnOnce(&mut shared::Shared, crate::ids::Ticket),
     ) -> Result<Progress, Reject> {
         let (pki_id, envelope) = (candidate.pki_id, candidate.envelope.clone());
         let waiting = shared::Waiting::Membership(waiting(Box::new(candidate)));
         let ticket = self.shared.ticket_for(cause, waiting).ok_or(Reject::OverLimit)?;
-        self.membership.admission.verifying.entry(pki_id).or_default().push(envelope);
+        self.membership.admission.checks.begin(pki_id, Check::new(envelope, with_secret));
         order(&mut self.shared, ticket);
         Ok(Progress::Checking)
-    }
-
-    fn check_ended(&mut self, candidate: &Candidate) {
-        let verifying = &mut self.membership.admission.verifying;
-        if let Some(others) = verifying.get_mut(&candidate.pki_id) {
-            if let Some(index) = others.iter().position(|other| *other == candidate.envelope) {
-                others.swap_remove(index);
-            }
-            if others.is_empty() {
-                verifying.remove(&candidate.pki_id);
-            }
-        }
     }
 
     /// The embedded identity of a message was checked.
@@ -264,8 +255,9 @@ impl Peer {
         candidate: Box<Candidate>,
         claims: Option<IdentityClaims>,
     ) {
-        self.check_ended(&candidate);
-        let source = candidate.source.clone();
+        let (source, pki_id, envelope) =
+            (candidate.source.clone(), candidate.pki_id, candidate.envelope.clone());
+        let waiter = self.membership.admission.checks.end(&pki_id, &envelope);
         let verdict = match claims {
             None => Err(Misbehaviour::IdentityInvalid.into()),
             Some(claims) if claims.pki_id != candidate.pki_id => Err(Misbehaviour::IdentityMismatch.into()),
@@ -278,18 +270,22 @@ impl Peer {
         if let Err(reason) = verdict {
             self.admission_refused(&source, reason);
         }
+        self.check_ended(waiter, &envelope, verdict.err());
     }
 
     /// The signatures of a message were verified.
     pub(super) fn alive_verified(&mut self, candidate: Box<Candidate>, ok: bool) {
-        self.check_ended(&candidate);
-        let source = candidate.source.clone();
+        let (source, pki_id, envelope) =
+            (candidate.source.clone(), candidate.pki_id, candidate.envelope.clone());
         let verdict =
             if ok { self.take_alive(*candidate) } else { Err(Misbehaviour::SignatureInvalid.into()) };
         match verdict {
             Ok(()) => self.admission_ended(&source),
             Err(reason) => self.admission_refused(&source, reason),
         }
+        // only now: what was taken in brings others that waited for the identity
+        let waiter = self.membership.admission.checks.end(&pki_id, &envelope);
+        self.check_ended(waiter, &envelope, verdict.err());
     }
 
     /// A verified message: what was known may have changed while it was verified.
@@ -318,8 +314,13 @@ impl Peer {
                 );
                 return Ok(());
             }
-            Freshness::Duplicate => return Err(Unfitting::Duplicate.into()),
-            Freshness::Stale => return Err(Unfitting::Stale.into()),
+            outdated => {
+                if envelope.secret().is_some() {
+                    self.membership.state.note_proven_secret(&pki_id, envelope);
+                }
+                let is_stale = outdated == Freshness::Stale;
+                return Err(if is_stale { Unfitting::Stale } else { Unfitting::Duplicate }.into());
+            }
         }
         self.check_room(&pki_id)?;
         let announcement = Announcement { pki_id, org, time, endpoint, internal_endpoint, envelope };
@@ -366,7 +367,7 @@ impl Peer {
         }
     }
 
-    fn admission_refused(&mut self, source: &Source, reason: Reject) {
+    pub(super) fn admission_refused(&mut self, source: &Source, reason: Reject) {
         self.reject(&source.sender().clone(), source.kind(), reason);
         // a request is answered although what it says is known by now
         let known = matches!(reason, Reject::Unfitting(Unfitting::Duplicate | Unfitting::Stale));
@@ -377,47 +378,13 @@ impl Peer {
     }
 
     /// What waits for the end of an admission goes on.
-    fn admission_ended(&mut self, source: &Source) {
+    pub(super) fn admission_ended(&mut self, source: &Source) {
         match source {
             Source::Pushed(_) => {}
             Source::Request { sender, nonce } => self.answer_membership(&sender.clone(), *nonce),
             Source::Response { sender, counted: true, .. } => self.element_admitted(sender.connection),
             Source::Response { .. } => {}
         }
-    }
-
-    // ---- secrets of messages that are known without (W-11)
-
-    fn admit_secret(
-        &mut self,
-        envelope: &EnvelopeView,
-        pki_id: PkiId,
-        sender: &Sender,
-    ) -> Result<Progress, Reject> {
-        validate::signed(envelope)?;
-        let member = self.membership.state.member(&pki_id).ok_or(Unfitting::Duplicate)?;
-        if !is_same(&member.envelope, envelope) {
-            return Err(Unfitting::Duplicate.into());
-        }
-        let identity = self.identities.known(&pki_id).ok_or(Unfitting::IdentityUnknown)?.identity.clone();
-        // the message itself was verified when its first copy came
-        let secret = secret_of(envelope).ok_or(Unfitting::Duplicate)?;
-        let waiting = shared::Waiting::Membership(Waiting::Secret(pki_id, Box::new(envelope.clone())));
-        let ticket = self.shared.ticket_for(sender.connection, waiting).ok_or(Reject::OverLimit)?;
-        self.membership.state.set_lacks_secret(&pki_id, false);
-        self.shared.verify(ticket, identity, secret, None, None);
-        Ok(Progress::Done)
-    }
-
-    pub(super) fn secret_verified(&mut self, pki_id: PkiId, envelope: EnvelopeView, ok: bool) {
-        let endpoint = envelope.secret().map(|secret| secret.internal_endpoint()).unwrap_or_default();
-        let fits = endpoint.len() <= self.shared.config.limits.endpoint_bytes_max;
-        if !ok || !fits {
-            self.membership.state.set_lacks_secret(&pki_id, true);
-            let reason: Reject = if ok { Reject::OverLimit } else { Misbehaviour::SignatureInvalid.into() };
-            return self.shared.reject(None, ContentKind::AliveMsg, reason);
-        }
-        self.membership.state.merge_secret(&pki_id, envelope, Endpoint::from(endpoint));
     }
 
     // ---- the own identity
@@ -506,20 +473,4 @@ impl Peer {
         let soon = backoff::jitter(Duration::from_secs(1), 250, &mut self.shared.rng);
         self.shared.timers.set_no_later_than(Timer::MembershipSync, self.shared.now + soon);
     }
-}
-
-/// Whether two envelopes carry the same message, secrets apart.
-fn is_same(known: &EnvelopeView, other: &EnvelopeView) -> bool {
-    known.payload() == other.payload() && known.signature() == other.signature()
-}
-
-/// Whether there is nothing in the second that is not in the first.
-fn covers(known: &EnvelopeView, other: &EnvelopeView) -> bool {
-    is_same(known, other) && (known.secret().is_some() || other.secret().is_none())
-}
-
-fn secret_of(envelope: &EnvelopeView) -> Option<Signed> {
-    envelope
-        .secret()
-        .map(|secret| Signed { message: secret.payload_bytes(), signature: secret.signature_bytes() })
 }

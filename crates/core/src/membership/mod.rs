@@ -2,11 +2,13 @@
 
 mod admission;
 mod backoff;
+mod checks;
 mod disclosure;
 mod exchange;
 mod messages;
 mod own;
 mod reach;
+mod secrets;
 mod state;
 
 use crate::ids::{Endpoint, MspId, PkiId};
@@ -205,7 +207,7 @@ impl Peer {
                 self.own_secret_signed(payload, signature);
             }
             (Waiting::Secret(pki_id, envelope), Answer::Verified(ok)) => {
-                self.secret_verified(pki_id, *envelope, ok);
+                self.secret_verified(pki_id, &envelope, ok);
             }
             _ => {}
         }

@@ -4,7 +4,7 @@ use crate::ids::{Endpoint, MspId, PkiId};
 use crate::table::Table;
 use crate::time::Instant;
 use core::time::Duration;
-use selvedge_proto::envelope::EnvelopeView;
+use selvedge_proto::envelope::{EnvelopeView, SecretView};
 
 /// What orders the alive messages of one peer: incarnation, then sequence number.
 pub(super) type Time = (u64, u64);
@@ -20,6 +20,8 @@ pub(crate) struct Member {
     pub(crate) internal_endpoint: Endpoint,
     /// Its newest alive message, with a secret if any copy of it that came had one.
     pub(super) envelope: EnvelopeView,
+    /// An earlier one with a secret, if the newest came without.
+    with_secret: Option<EnvelopeView>,
     /// Its place among the alive, if it is.
     place: Option<usize>,
     /// Since when it is.
@@ -44,6 +46,21 @@ impl Member {
     /// Whether it is alive.
     pub(crate) fn is_alive(&self) -> bool {
         self.place.is_some()
+    }
+
+    /// The newest of its envelopes with a secret, which was verified.
+    fn proven_secret(&self) -> Option<SecretView<'_>> {
+        self.envelope.secret().or_else(|| self.with_secret.as_ref()?.secret())
+    }
+
+    fn set_envelope(&mut self, envelope: EnvelopeView) {
+        let has_secret = envelope.secret().is_some();
+        let former = core::mem::replace(&mut self.envelope, envelope);
+        if has_secret {
+            self.with_secret = None;
+        } else if former.secret().is_some() {
+            self.with_secret = Some(former);
+        }
     }
 
     /// Where to dial it: the internal endpoint if it is known, else the external one; may be empty.
@@ -179,7 +196,7 @@ impl State {
             member.internal_endpoint = internal_endpoint;
         }
         member.endpoint = it.endpoint;
-        member.envelope = it.envelope;
+        member.set_envelope(it.envelope);
         member.refreshed = now;
         if member.is_alive() {
             return Change::Refreshed;
@@ -215,6 +232,7 @@ impl State {
             endpoint: it.endpoint,
             internal_endpoint: it.internal_endpoint.unwrap_or_else(|| Endpoint::from("")),
             envelope: it.envelope,
+            with_secret: None,
             place,
             alive_since: now,
             refreshed: now,
@@ -246,6 +264,21 @@ impl State {
         }
     }
 
+    /// Whether the secret of an envelope is one that was verified before with another message of the same member.
+    pub(super) fn has_proven_secret(&self, pki_id: &PkiId, envelope: &EnvelopeView) -> bool {
+        let proven = self.members.get(pki_id).and_then(Member::proven_secret);
+        proven.is_some() && proven == envelope.secret()
+    }
+
+    /// Notes a verified secret that came with a message which is out of date by now.
+    pub(super) fn note_proven_secret(&mut self, pki_id: &PkiId, envelope: EnvelopeView) {
+        if let Some(member) = self.members.get_mut(pki_id)
+            && member.envelope.secret().is_none()
+        {
+            member.with_secret = Some(envelope);
+        }
+    }
+
     /// Puts a copy with a verified secret in the place of one without (W-11).
     pub(super) fn merge_secret(
         &mut self,
@@ -257,7 +290,7 @@ impl State {
         if member.envelope.payload() != envelope.payload() {
             return false;
         }
-        member.envelope = envelope;
+        member.set_envelope(envelope);
         member.internal_endpoint = internal_endpoint;
         self.set_lacks_secret(pki_id, false);
         true

@@ -36,8 +36,9 @@ fn of_channel(cluster: &Cluster, node: NodeId, channel: &str, sequence: u64) -> 
 
 #[test]
 fn it_is_passed_on_once_within_the_own_organisation() {
-    let (mut cluster, _, [(p, to_p), (q, _), (f, _)]) = scene(1);
+    let (mut cluster, peer, [(p, to_p), (q, _), (f, _)]) = scene(1);
     let info = of_channel(&cluster, p, "elsewhere", 5);
+    let before = cluster.peer(peer).stats().verify_count;
     for _ in 0..3 {
         cluster.puppet_send(p, to_p, info.clone());
     }
@@ -45,6 +46,7 @@ fn it_is_passed_on_once_within_the_own_organisation() {
     assert_eq!(got(&mut cluster, q, ContentKind::StateInfo).len(), 1);
     assert!(got(&mut cluster, f, ContentKind::StateInfo).is_empty());
     assert!(got(&mut cluster, p, ContentKind::StateInfo).is_empty());
+    assert_eq!(cluster.peer(peer).stats().verify_count, before + 1);
 }
 
 #[test]

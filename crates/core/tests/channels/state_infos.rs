@@ -151,3 +151,33 @@ fn an_enormous_one_is_refused() {
     cluster.run_for(ms(10));
     assert!(refused(&cluster, nodes[0], ContentKind::StateInfo, Reject::OverLimit));
 }
+
+/// As at a peer that hides, which hears of foreign peers' heights but not that they are alive.
+#[test]
+fn a_late_copy_of_who_is_no_member_is_no_news() {
+    let (mut cluster, nodes) = org(11, 1);
+    let (member, connection) = member_puppet(&mut cluster, "p", "Org1MSP", nodes[0], 5);
+    let other = cluster.puppet("q", "Org1MSP");
+    cluster.puppet_connect(other, nodes[0]);
+    let state = state_info(&cluster, other, 1, 6, false);
+    let verified = |cluster: &Cluster| cluster.peer(nodes[0]).stats().verify_count;
+    let before = verified(&cluster);
+    cluster.puppet_send(member, connection, state.clone());
+    cluster.run_for(ms(10));
+    assert_eq!(verified(&cluster), before + 1);
+    assert_eq!(height_of(&cluster, nodes[0], cluster.pki_id(other)), None, "it is no member");
+    // the channel is swept meanwhile
+    idle(&mut cluster, &[(member, connection)], s(60));
+    let before = verified(&cluster);
+    cluster.take_inbox(member);
+    cluster.puppet_send(member, connection, state);
+    cluster.run_for(ms(10));
+    assert_eq!(verified(&cluster), before);
+    let snapshot = crate::snapshots::ask(&mut cluster, member, connection).remove(0);
+    assert!(!snapshot.contains(&cluster.pki_id(other)));
+    // once it is a member, what it said counts
+    let alive = messages::Alive::new(&cluster.identity(other), 1).with_identity();
+    cluster.puppet_send(member, connection, alive.seal());
+    cluster.run_for(ms(10));
+    assert_eq!(height_of(&cluster, nodes[0], cluster.pki_id(other)), Some(6));
+}

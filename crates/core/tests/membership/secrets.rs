@@ -2,7 +2,7 @@
 
 use crate::support::*;
 use core::time::Duration;
-use selvedge_core::testing::messages::membership_request;
+use selvedge_core::testing::messages::{Alive, membership_request, membership_response};
 use selvedge_core::testing::{Cluster, crypto};
 use selvedge_proto::envelope::{ElementList, EnvelopeView, seal};
 
@@ -58,4 +58,79 @@ fn w16_only_the_own_organisation_gets_secrets() {
     assert!(
         !without.is_empty() && without.iter().all(|request| self_information(request).secret().is_none())
     );
+}
+
+/// What the peer had verified since the last call, each as its trace says it.
+fn verified(cluster: &mut Cluster) -> Vec<String> {
+    let of = |line: String| line.split_once("peer > verify #").map(|(_, what)| what.to_owned());
+    let what = |text: String| text.split_once(" of ").map(|(_, what)| what.to_owned());
+    cluster.take_trace().into_iter().filter_map(of).filter_map(what).collect()
+}
+
+#[test]
+fn a_secret_is_verified_once_whatever_message_brings_it() {
+    let (mut cluster, peer, puppet, stream) = peer_and_puppet();
+    let message = |seq_num: u64| Alive { seq_num, ..stranger(1) }.with_secret("10.0.0.1:7051");
+    let whole = "Org1MSP|stranger1 and secret";
+    cluster.set_tracing(true);
+    cluster.puppet_send(puppet, stream, message(1).with_identity().seal());
+    cluster.run_for(ms(5));
+    assert_eq!(verified(&mut cluster), [whole]);
+    cluster.puppet_send(puppet, stream, message(2).seal());
+    cluster.run_for(ms(5));
+    assert_eq!(verified(&mut cluster), ["Org1MSP|stranger1"]);
+    // a message without it does not make the peer forget it
+    let view = EnvelopeView::parse(message(3).seal()).unwrap();
+    cluster.puppet_send(puppet, stream, view.without_secret());
+    cluster.run_for(ms(5));
+    cluster.puppet_send(puppet, stream, message(3).seal());
+    cluster.puppet_send(puppet, stream, message(4).seal());
+    cluster.run_for(ms(5));
+    assert_eq!(verified(&mut cluster), ["Org1MSP|stranger1"; 2], "3 and 4");
+    // another secret is another matter
+    cluster.puppet_send(
+        puppet,
+        stream,
+        Alive { seq_num: 5, ..stranger(1) }.with_secret("10.0.0.2:7051").seal(),
+    );
+    cluster.run_for(ms(5));
+    assert_eq!(verified(&mut cluster), [whole]);
+    let member =
+        cluster.peer(peer).members().find(|member| member.internal_endpoint == "10.0.0.2:7051".into());
+    assert!(member.is_some());
+}
+
+#[test]
+fn copies_that_race_are_verified_once_between_them() {
+    let (mut cluster, peer, puppet, stream) = peer_and_puppet();
+    let message =
+        |seq_num: u64| Alive { seq_num, ..stranger(1) }.with_identity().with_secret("10.0.0.1:7051");
+    let stripped = EnvelopeView::parse(message(1).seal()).unwrap().without_secret();
+    cluster.set_tracing(true);
+    // the complete copy and a newer message come while the first is being verified
+    for envelope in [stripped, message(1).seal(), message(1).seal(), message(2).seal()] {
+        cluster.puppet_send(puppet, stream, envelope);
+    }
+    cluster.run_for(ms(20));
+    let checks = verified(&mut cluster);
+    let secrets = checks.iter().filter(|check| check.ends_with("and secret")).count();
+    assert_eq!((checks.len(), secrets), (2, 1), "{checks:?}");
+    let member =
+        cluster.peer(peer).members().find(|member| member.internal_endpoint == "10.0.0.1:7051".into());
+    assert!(member.is_some());
+}
+
+#[test]
+fn a_response_goes_on_after_elements_that_had_to_wait() {
+    let (mut cluster, peer, puppet, stream) = peer_and_puppet();
+    let nonce = make_it_ask(&mut cluster, puppet, stream);
+    let whole = stranger(1).with_identity().with_secret("10.0.0.1:7051").seal();
+    let stripped = EnvelopeView::parse(whole.clone()).unwrap().without_secret();
+    let mut elements = vec![stripped, whole];
+    // far more than are looked at together
+    elements.extend((2..40).map(|number| stranger(number).with_identity().with_secret("10.0.0.9:1").seal()));
+    let response = membership_response(&elements, &[], nonce);
+    cluster.puppet_send(puppet, stream, response);
+    cluster.run_for(ms(50));
+    assert_eq!(cluster.peer(peer).alive_count(), 40, "the strangers and the puppet");
 }

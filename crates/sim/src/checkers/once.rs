@@ -1,14 +1,11 @@
-//! Nothing is verified twice by one peer in one life. Handshakes are apart: each connection has to prove itself.
-//!
-//! Known and left out: a member's secret, signed once in its life, comes with every alive message and is verified with
-//! each, although the first time would do; and an alive message is verified again along with its secret if a copy without
-//! one is being verified when the complete one comes.
+//! Nothing is verified twice by one peer in one life. Handshakes are apart: each connection has to prove itself. And of a
+//! member that was forgotten its secret, which it signs once in its life, is verified anew.
 
 use super::{Checker, Rule};
 use crate::world::{HostId, World};
 use core::hash::{Hash, Hasher};
 use selvedge_core::testing::crypto;
-use selvedge_core::{Output, Signed};
+use selvedge_core::{Event, Output, PkiId, Signed};
 use selvedge_proto::envelope::{ContentKind, EnvelopeView, seal};
 use std::collections::{BTreeMap, HashSet};
 use std::hash::DefaultHasher;
@@ -17,6 +14,7 @@ use std::hash::DefaultHasher;
 #[derive(Debug, Default)]
 pub(super) struct Once {
     verified: BTreeMap<HostId, HashSet<u64>>,
+    secrets: BTreeMap<(HostId, PkiId), HashSet<u64>>,
 }
 
 impl Checker for Once {
@@ -26,19 +24,27 @@ impl Checker for Once {
 
     fn on_start(&mut self, host: HostId) {
         self.verified.remove(&host);
+        self.secrets.retain(|(other, _), _| *other != host);
     }
 
     fn on_output(&mut self, world: &World, host: HostId, output: &Output) -> Result<(), String> {
         match output {
             Output::Verify { identity, signed, secret, readers_of, .. } => {
                 let kind = kind_of(signed);
-                if matches!(kind, None | Some(ContentKind::Conn)) {
+                if kind == Some(ContentKind::Conn) {
                     return Ok(());
                 }
-                let has_secret = secret.is_some();
-                let key = hash(&(identity, &signed.message, &signed.signature, has_secret, readers_of));
-                let kind = kind.unwrap_or_default();
+                // a secret comes beside the message it belongs to, or alone after it
+                if let Some(secret) = secret.as_ref().or_else(|| kind.is_none().then_some(signed)) {
+                    self.note_secret(world, host, identity, secret)?;
+                }
+                let Some(kind) = kind else { return Ok(()) };
+                let key = hash(&(identity, &signed.message, &signed.signature, readers_of));
                 self.note(host, key, || format!("a {kind} of {}", name_of(world, identity)))
+            }
+            Output::Event(Event::MemberForgotten { pki_id }) => {
+                self.secrets.remove(&(host, *pki_id));
+                Ok(())
             }
             Output::VerifyBlock { number, block, .. } => {
                 self.note(host, hash(&(number, block)), || format!("block {number}"))
@@ -54,6 +60,21 @@ impl Once {
             Ok(())
         } else {
             Err(format!("verifies {} again", what()))
+        }
+    }
+
+    fn note_secret(
+        &mut self,
+        world: &World,
+        host: HostId,
+        identity: &[u8],
+        secret: &Signed,
+    ) -> Result<(), String> {
+        let verified = self.secrets.entry((host, crypto::pki_id(identity))).or_default();
+        if verified.insert(hash(&(&secret.message, &secret.signature))) {
+            Ok(())
+        } else {
+            Err(format!("verifies the secret of {} again", name_of(world, identity)))
         }
     }
 }
