@@ -305,8 +305,10 @@ impl Peer {
         let me = self.shared.me.pki_id;
         let Some(channel) = self.channels.get_mut(id) else { return };
         let (membership, identities) = (&self.membership, &self.identities);
-        // a StateInfo of somebody who is no member is of no use yet, but tells late copies of it from news
-        channel.states.retain(|origin, _| *origin == me || identities.known(origin).is_some());
+        channel.states.retain(|origin, entry| {
+            entry.is_swept = *origin != me && membership.member(origin).is_none();
+            !entry.is_swept || identities.known(origin).is_some()
+        });
         channel.known_height = channel.greatest_height(|origin| *origin != me && membership.is_alive(origin));
         channel.store.expire(now, 100 * pull_interval);
         channel.buffer.forget_refused();

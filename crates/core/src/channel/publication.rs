@@ -81,7 +81,7 @@ impl Peer {
         }
         let envelope = Envelope::from(&view);
         let org = self.shared.me.org.clone();
-        channel.states.insert(me, StateInfo { view, timestamp, org, height, left_channel });
+        channel.states.insert(me, StateInfo { view, timestamp, org, height, left_channel, is_swept: false });
         let channel = Some(id.clone());
         self.disseminate(Push::StateInfo { channel, envelope, origin: me, delivered_by: None });
     }

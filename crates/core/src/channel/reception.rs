@@ -102,6 +102,7 @@ impl Peer {
             org: known.org.clone(),
             height: properties.ledger_height,
             left_channel: properties.left_channel,
+            is_swept: false,
         };
         let identity = known.identity.clone();
         let arrived = Arrived { origin, entry, sender: sender.cloned(), is_pushed };
@@ -252,7 +253,7 @@ impl Peer {
             .states
             .iter()
             .filter(|(origin, entry)| {
-                self.is_me_or_member(origin)
+                (!entry.is_swept || self.is_me_or_member(origin))
                     && (*org == me.org || entry.org != me.org || self.has_external_endpoint(origin))
             })
             .map(|(origin, entry)| {
@@ -266,7 +267,7 @@ impl Peer {
         elements.into_iter().map(|(_, envelope)| envelope).collect()
     }
 
-    /// Whether somebody takes part, dead or alive: only then its StateInfo is told to others, or of use.
+    /// Whether somebody takes part, dead or alive: what others say goes when the channel is swept.
     pub(super) fn is_me_or_member(&self, pki_id: &PkiId) -> bool {
         *pki_id == self.shared.me.pki_id || self.membership.member(pki_id).is_some()
     }

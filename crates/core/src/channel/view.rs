@@ -82,7 +82,8 @@ impl Peer {
             has_left: state.left_channel,
             is_alive: is_alive(pki_id),
         };
-        let states = channel.states.iter().filter(|(pki_id, _)| self.is_me_or_member(pki_id));
+        let states =
+            channel.states.iter().filter(|(pki_id, state)| !state.is_swept || self.is_me_or_member(pki_id));
         let mut members: Vec<ChannelMember> = states.map(member).collect();
         members.sort_unstable_by_key(|member| member.pki_id);
         ChannelView {
