@@ -24,6 +24,7 @@ pub use view::{ChannelMember, ChannelView};
 
 use crate::ids::{ChannelId, MspId, PkiId};
 use crate::input::ChannelSettings;
+use crate::output::Output;
 use crate::peer::{Answer, Peer};
 use crate::rate::RateLimit;
 use crate::reject::{Misbehaviour, Reject, Unfitting};
@@ -168,6 +169,12 @@ impl Peer {
         let incarnation = wall.max(self.shared.me.incarnation).max(before);
         let mut channel = Channel::new(settings, &me, incarnation, &self.shared);
         channel.own.touch(wall);
+        if let Some(former) = self.channels.get(&id) {
+            channel.buffer.succeed(&former.buffer);
+            if former.buffer.is_holding() {
+                self.shared.emit(Output::HoldDelivery { channel: id.clone(), hold: false });
+            }
+        }
         self.channels.insert(id.clone(), channel);
         self.macs.add_channel(&id);
         self.start_channel_timers(&id);
