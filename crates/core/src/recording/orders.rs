@@ -1,7 +1,8 @@
 //! Orders in short form.
 
 use super::Payloads;
-use crate::output::{Output, Signed};
+use crate::output::{CloseReason, Event, Output, Signed};
+use crate::reject::Reject;
 use core::fmt::{self, Write};
 use selvedge_proto::envelope::{ContentKind, Envelope};
 
@@ -99,7 +100,10 @@ impl Sum {
             }
             Output::Close { connection, reason } => {
                 self.shown(connection);
-                self.shown(reason);
+                match reason {
+                    CloseReason::Handshake(reason) => self.reason(reason),
+                    reason => self.shown(reason),
+                }
                 OrderKind::Close
             }
             Output::Sign { ticket, message } => {
@@ -147,7 +151,14 @@ impl Sum {
                 OrderKind::HoldDelivery
             }
             Output::Event(event) => {
-                self.shown(event);
+                match event {
+                    Event::Rejected { from, kind, reason } => {
+                        self.shown(from);
+                        self.shown(kind);
+                        self.reason(reason);
+                    }
+                    event => self.shown(event),
+                }
                 OrderKind::Event
             }
         }
@@ -171,6 +182,14 @@ impl Sum {
         match self.payloads {
             Payloads::Kept => self.bytes(block),
             Payloads::Blank => self.number(block.len() as u64),
+        }
+    }
+
+    /// Bytes that cannot be read are left out with the payloads, and then cannot be read for another reason.
+    fn reason(&mut self, reason: &Reject) {
+        match (reason, self.payloads) {
+            (Reject::Malformed(_), Payloads::Blank) => self.number(1),
+            _ => self.shown(reason),
         }
     }
 
