@@ -47,7 +47,7 @@ pub(crate) enum Waiting {
     /// The signature of the own StateInfo.
     Publication(publication::Draft),
     /// A StateInfo of ours that we did not make in this life.
-    Echo(state_info::Timestamp),
+    Echo(state_info::Timestamp, EnvelopeView),
     /// The signature of a member's StateInfo.
     StateInfo(Box<reception::Arrived>),
     /// Whether a StateInfo is still good under a new configuration.
@@ -284,7 +284,9 @@ impl Peer {
             (Waiting::Publication(draft), Answer::Signed(signature)) => {
                 self.on_own_state_info_signed(id, draft, signature);
             }
-            (Waiting::Echo(timestamp), Answer::Verified(true)) => self.overtake_echo(id, timestamp),
+            (Waiting::Echo(timestamp, view), Answer::Verified(ok)) => {
+                self.on_echo_verified(id, timestamp, &view, ok);
+            }
             (Waiting::StateInfo(arrived), Answer::Verified(ok)) => {
                 self.on_state_info_verified(id, *arrived, ok);
             }
