@@ -68,7 +68,7 @@ fn tell(replay: &Replay) {
         ),
         Ending::Until => println!("{} orders, the same so far", replay.order_count),
         Ending::Unreadable(_) | Ending::Differs(_) => {
-            println!("{} orders, the same until then", replay.order_count)
+            println!("{} orders, the same until then", replay.order_count);
         }
     }
 }

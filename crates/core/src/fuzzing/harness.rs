@@ -301,7 +301,8 @@ impl Harness {
                 && let Ok(view) = envelope.view()
                 && let Some(link) = self.links.iter_mut().find(|link| link.connection == *connection)
             {
-                link.heard_nonce = view.pull().map_or(view.nonce(), |pull| pull.nonce.max(view.nonce()));
+                link.heard_nonce =
+                    view.pull().map_or_else(|| view.nonce(), |pull| pull.nonce.max(view.nonce()));
             }
             self.orders.add(output);
         }

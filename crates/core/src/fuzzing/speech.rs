@@ -161,7 +161,7 @@ fn of_channel(source: Source<'_, '_>, tag: Tag, content: Content) -> Result<Byte
 /// What the peer said last on this link, as a rule.
 fn nonce(source: Source<'_, '_>, link: Option<&Link>) -> Result<u64> {
     let byte = source.arbitrary::<u8>()?;
-    Ok(link.filter(|_| byte < 200).map_or(byte.into(), |link| link.heard_nonce))
+    Ok(link.filter(|_| byte < 200).map_or_else(|| byte.into(), |link| link.heard_nonce))
 }
 
 /// Small numbers, and extreme ones.
@@ -287,9 +287,7 @@ fn digests(source: Source<'_, '_>, harness: &Harness, of_blocks: bool) -> Result
     some(source, |source| {
         Ok(match (of_blocks, source.arbitrary::<u8>()?) {
             (_, 240..) => Bytes::from_static(b"18446744073709551616"),
-            (true, byte) => {
-                Bytes::from(of_block(height.saturating_add(u64::from(byte >> 4)).saturating_sub(3)))
-            }
+            (true, byte) => of_block(height.saturating_add(u64::from(byte >> 4)).saturating_sub(3)),
             (false, _) => pki_id(&person(source)?),
         })
     })
