@@ -1,6 +1,7 @@
 //! `selvedge sim`: thousands of peers on a virtual clock.
 
 mod output;
+mod replay;
 
 use crate::failure::Failure;
 use clap::{Args, Subcommand};
@@ -22,6 +23,11 @@ pub(crate) enum Command {
   selvedge sim run scenarios/burst.toml --seeds 1..8 --csv > burst.csv
   selvedge sim run scenarios/cold-start.toml --json | jq .membership")]
     Run(Arguments),
+    /// Run the protocol over what a node recorded, and tell whether it does the same; exits with 1 if not
+    #[command(after_help = "Examples:
+  selvedge sim replay peer0.recording
+  selvedge sim replay peer0.recording --trace peer0.txt --until 5000")]
+    Replay(replay::Arguments),
 }
 
 /// What to run, and how to tell of it.
@@ -54,7 +60,10 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(command: &Command) -> Result<(), Failure> {
-    let Command::Run(arguments) = command;
+    let arguments = match command {
+        Command::Run(arguments) => arguments,
+        Command::Replay(arguments) => return replay::run(arguments),
+    };
     let scenario = load(arguments)?;
     let seeds: Vec<u64> = match (arguments.seed, &arguments.seeds) {
         (Some(seed), _) => vec![seed],

@@ -9,6 +9,8 @@ mod config;
 mod connection;
 mod dissemination;
 mod duration;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod identity;
 mod ids;
 mod input;
@@ -19,6 +21,8 @@ mod output;
 mod peer;
 mod pull;
 mod rate;
+#[cfg(feature = "recording")]
+pub mod recording;
 mod reject;
 #[cfg(test)]
 mod samples;

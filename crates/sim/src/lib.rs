@@ -5,7 +5,10 @@
 pub mod checkers;
 mod costs;
 pub mod faults;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 mod links;
+pub mod replay;
 mod report;
 mod run;
 #[cfg(test)]

@@ -120,7 +120,8 @@ impl Peer {
         attempt: u64,
         block: Option<VerifiedBlock>,
     ) {
-        let Some(channel) = self.channels.get_mut(id) else { return };
+        // what comes of a channel that was left meanwhile is nobody's any more
+        let Some(channel) = self.channels.get_mut(id).filter(|channel| !channel.left) else { return };
         let (verdict, next) = channel.buffer.verdict(number, attempt, block.map(|block| block.is_config));
         match verdict {
             Verdict::Good { candidate, first: true } => self.on_good_block(id, number, &candidate),
@@ -191,7 +192,7 @@ impl Peer {
     /// Hands verified blocks to the ledger in order, and holds the orderer back if it is too slow for it.
     pub(super) fn commit_ready(&mut self, id: &ChannelId) {
         let limits = &self.shared.config.limits;
-        let Some(channel) = self.channels.get_mut(id) else { return };
+        let Some(channel) = self.channels.get_mut(id).filter(|channel| !channel.left) else { return };
         let ready = channel.buffer.ready(limits);
         let hold = channel.buffer.hold(limits);
         for (number, block) in ready {

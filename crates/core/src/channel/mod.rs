@@ -24,6 +24,7 @@ pub use view::{ChannelMember, ChannelView};
 
 use crate::ids::{ChannelId, MspId, PkiId};
 use crate::input::ChannelSettings;
+use crate::output::Output;
 use crate::peer::{Answer, Peer};
 use crate::rate::RateLimit;
 use crate::reject::{Misbehaviour, Reject, Unfitting};
@@ -46,7 +47,7 @@ pub(crate) enum Waiting {
     /// The signature of the own StateInfo.
     Publication(publication::Draft),
     /// A StateInfo of ours that we did not make in this life.
-    Echo(state_info::Timestamp),
+    Echo(state_info::Timestamp, EnvelopeView),
     /// The signature of a member's StateInfo.
     StateInfo(Box<reception::Arrived>),
     /// Whether a StateInfo is still good under a new configuration.
@@ -168,6 +169,12 @@ impl Peer {
         let incarnation = wall.max(self.shared.me.incarnation).max(before);
         let mut channel = Channel::new(settings, &me, incarnation, &self.shared);
         channel.own.touch(wall);
+        if let Some(former) = self.channels.get(&id) {
+            channel.buffer.succeed(&former.buffer);
+            if former.buffer.is_holding() {
+                self.shared.emit(Output::HoldDelivery { channel: id.clone(), hold: false });
+            }
+        }
         self.channels.insert(id.clone(), channel);
         self.macs.add_channel(&id);
         self.start_channel_timers(&id);
@@ -277,7 +284,9 @@ impl Peer {
             (Waiting::Publication(draft), Answer::Signed(signature)) => {
                 self.on_own_state_info_signed(id, draft, signature);
             }
-            (Waiting::Echo(timestamp), Answer::Verified(true)) => self.overtake_echo(id, timestamp),
+            (Waiting::Echo(timestamp, view), Answer::Verified(ok)) => {
+                self.on_echo_verified(id, timestamp, &view, ok);
+            }
             (Waiting::StateInfo(arrived), Answer::Verified(ok)) => {
                 self.on_state_info_verified(id, *arrived, ok);
             }

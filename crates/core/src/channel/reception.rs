@@ -143,12 +143,33 @@ impl Peer {
         let Some(sender) = sender.filter(|_| timestamp > channel.own.timestamp) else {
             return Err(Unfitting::Own.into());
         };
-        let waiting = SharedWaiting::Channel(id.clone(), Waiting::Echo(timestamp));
-        let ticket = self.shared.ticket_for(sender.connection, waiting).ok_or(Reject::OverLimit)?;
+        let me = self.shared.me.pki_id;
+        let channel = self.channels.get_mut(id).ok_or(Unfitting::ChannelUnknown)?;
+        channel.states.verifying.begin(me, view)?;
+        let waiting = SharedWaiting::Channel(id.clone(), Waiting::Echo(timestamp, view.clone()));
+        let Some(ticket) = self.shared.ticket_for(sender.connection, waiting) else {
+            channel.states.verifying.end(&me, view);
+            return Err(Reject::OverLimit);
+        };
         let signed = Signed { message: view.payload_bytes(), signature: view.signature_bytes() };
         let identity = self.shared.me.identity.clone();
         self.shared.verify(ticket, identity, signed, None, None);
         Ok(())
+    }
+
+    pub(super) fn on_echo_verified(
+        &mut self,
+        id: &ChannelId,
+        timestamp: Timestamp,
+        view: &EnvelopeView,
+        ok: bool,
+    ) {
+        let me = self.shared.me.pki_id;
+        let Some(channel) = self.channels.get_mut(id) else { return };
+        channel.states.verifying.end(&me, view);
+        if ok {
+            self.overtake_echo(id, timestamp);
+        }
     }
 
     pub(super) fn on_state_info_verified(&mut self, id: &ChannelId, arrived: Arrived, ok: bool) {
@@ -159,6 +180,8 @@ impl Peer {
         if !ok {
             return self.shared.reject(from, ContentKind::StateInfo, Misbehaviour::SignatureInvalid);
         }
+        self.touch_identity(&origin);
+        let Some(channel) = self.channels.get_mut(id) else { return };
         // while the signature was verified something newer may have come, or the channel have changed
         if channel.states.check_newer(&origin, entry.timestamp).is_err() || !channel.has_org(&entry.org) {
             return;

@@ -262,10 +262,15 @@ impl Peer {
             None => Err(Misbehaviour::IdentityInvalid.into()),
             Some(claims) if claims.pki_id != candidate.pki_id => Err(Misbehaviour::IdentityMismatch.into()),
             Some(claims) if claims.expires_at < self.shared.wall() => Err(Unfitting::IdentityExpired.into()),
-            Some(claims) => {
-                let (identity, org) = (candidate.embedded.clone(), claims.org.clone());
-                self.verify_alive(Candidate { claims: Some(claims), ..*candidate }, &identity, &org)
-            }
+            // its secret may be under way with another message by now
+            Some(claims) => match self.wait_for_check(source.clone(), pki_id, candidate.time, &envelope) {
+                Ok(Some(_)) => {
+                    let (identity, org) = (candidate.embedded.clone(), claims.org.clone());
+                    self.verify_alive(Candidate { claims: Some(claims), ..*candidate }, &identity, &org)
+                }
+                Ok(None) => Ok(Progress::Checking),
+                Err(reason) => Err(reason),
+            },
         };
         if let Err(reason) = verdict {
             self.admission_refused(&source, reason);
@@ -353,6 +358,10 @@ impl Peer {
             Some(Change::Refreshed) if matches!(source, Source::Response { sender, .. } if sender.pki_id != pki_id) =>
             {
                 self.membership.exchange.heard_news();
+            }
+            // said to be dead, and known: nothing changes, but its secret was verified
+            None if envelope.secret().is_some() => {
+                self.membership.state.note_proven_secret(&pki_id, envelope.clone());
             }
             Some(Change::Refreshed) | None => {}
         }
