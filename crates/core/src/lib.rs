@@ -20,6 +20,7 @@ mod peer;
 mod pull;
 mod rate;
 mod reject;
+mod rules;
 #[cfg(test)]
 mod samples;
 mod shared;
@@ -41,6 +42,7 @@ pub use membership::MemberView;
 pub use output::{BlockSource, CloseReason, Event, Output, Priority, Signed};
 pub use peer::Peer;
 pub use reject::{Misbehaviour, Reject, Unfitting};
+pub use rules::Rules;
 pub use stats::Stats;
 pub use time::{Instant, WallTime};
 pub use usage::Usage;

@@ -104,6 +104,14 @@ impl Share {
     /// Everything.
     pub const ALL: Self = Self(1.0);
 
+    /// One of two.
+    pub const HALF: Self = Self(0.5);
+
+    /// This part of so many, rounded down.
+    pub(super) fn floor(self, count: usize) -> usize {
+        (self.0 * count as f64).floor() as usize
+    }
+
     /// This part of so many, rounded to the nearest whole.
     pub fn of(self, count: usize) -> usize {
         (self.0 * count as f64).round() as usize
