@@ -100,6 +100,9 @@ impl Config {
         let mut config = Self { rules: Rules::Fabric, ..Self::default() };
         config.state_info_spacing = config.publish_state_info_interval;
         config.limits.state_requests_max = 1;
+        // what gossip accepts does not depend on what the ledger lacks
+        config.limits.block_buffer_count_max = 1 << 20;
+        config.limits.block_buffer_bytes_max = 1 << 40;
         config
     }
 }

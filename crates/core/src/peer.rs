@@ -61,7 +61,7 @@ impl Peer {
             macs: Macs::new(seed),
             relay: Relay::default(),
             reads: Reads::default(),
-            burst: Burst::new(now),
+            burst: Burst::default(),
         };
         peer.start_identities();
         peer.start_membership();

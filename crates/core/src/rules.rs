@@ -55,6 +55,12 @@ impl Rules {
         self.is_fabric()
     }
 
+    /// Whether of two connections to a peer only the one that the peer dialled is kept, so that two who dial each other at the
+    /// same moment lose both (spec/02 §6.4).
+    pub(crate) fn prefers_accepted(self) -> bool {
+        self.is_fabric()
+    }
+
     /// Whether the rest of a snapshot is given up at the first element whose origin is unknown (spec/05 W-20).
     pub(crate) fn gives_up_snapshots(self) -> bool {
         self.is_fabric()

@@ -85,7 +85,7 @@ impl Costs {
             connect: micros(2500),
             hash_kib: Duration::from_nanos(600),
             background: micros(4700),
-            sync: micros(5000),
+            sync: micros(8500),
         }
     }
 

@@ -7,7 +7,7 @@ use selvedge_core::testing::crypto;
 use selvedge_sim::{Broken, Report, Scenario, run, run_seeds};
 use std::path::PathBuf;
 
-const SHIPPED: [&str; 5] = ["burst", "cold-start", "join-of-many", "steady", "wide-area"];
+const SHIPPED: [&str; 6] = ["burst", "cold-start", "join-of-many", "mixed", "steady", "wide-area"];
 
 fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../scenarios")
@@ -64,6 +64,7 @@ fn a_report_is_the_same_everywhere() {
         ("burst", "4f7a0fd02fd8ed56"),
         ("cold-start", "88dff70d3ad2eba4"),
         ("join-of-many", "995e166a2cd5e92e"),
+        ("mixed", ""),
         ("steady", "559787f6c0bbc54a"),
         ("wide-area", "76b92b6de2f91a4e"),
     ];

@@ -5,7 +5,6 @@ use crate::ids::{ChannelId, MspId, PkiId};
 use crate::membership::Member;
 use crate::output::Priority;
 use crate::peer::Peer;
-use crate::time::Instant;
 use crate::timers::Timer;
 use selvedge_proto::envelope::Envelope;
 use std::collections::BTreeMap;
@@ -14,19 +13,10 @@ use std::collections::BTreeMap;
 #[derive(Debug, Default)]
 pub(crate) struct Burst {
     waiting: Vec<Push>,
-    /// Every `burst_latency` from here on there is a look at what waits.
-    since: Instant,
 }
 
 /// A block on its way out, and who delivered it.
 type Outgoing = (Envelope, Option<PkiId>);
-
-impl Burst {
-    /// Of a peer that starts now.
-    pub(crate) fn new(now: Instant) -> Self {
-        Self { waiting: Vec::new(), since: now }
-    }
-}
 
 impl Peer {
     pub(super) fn add_to_burst(&mut self, push: Push) {
@@ -34,12 +24,11 @@ impl Peer {
         if self.burst.waiting.len() >= self.shared.config.burst_size {
             return self.emit_burst();
         }
-        let period = self.shared.config.burst_latency.as_nanos().max(1);
-        let passed = self.shared.now.since(self.burst.since).as_nanos();
-        // the next look, also if one is due at this very moment: whether it comes before or after is chance
-        let wait = period - passed % period;
-        let at = self.shared.now + core::time::Duration::from_nanos(u64::try_from(wait).unwrap_or(u64::MAX));
-        self.shared.timers.set_no_later_than(Timer::Burst, at);
+        if self.burst.waiting.len() == 1 {
+            // there is a look every `burst_latency` and a bit, so how long the next one is away is chance
+            let wait = self.shared.config.burst_latency.mul_f64(self.shared.rng.f64());
+            self.shared.timers.set(Timer::Burst, self.shared.now + wait);
+        }
     }
 
     /// Pushes all that waits: first blocks, then what is known of channels, then who is alive.

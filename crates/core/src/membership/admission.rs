@@ -220,7 +220,8 @@ impl Peer {
         let envelope = &candidate.envelope;
         let signed = Signed { message: envelope.payload_bytes(), signature: envelope.signature_bytes() };
         // a member signs its secret once and sends it with every message
-        let is_proven = self.membership.state.has_proven_secret(&candidate.pki_id, envelope);
+        let is_proven = !self.shared.config.rules.verifies_copies()
+            && self.membership.state.has_proven_secret(&candidate.pki_id, envelope);
         let secret = if is_proven { None } else { secret_of(envelope) };
         let identity = identity.clone();
         let cause = candidate.source.sender().connection;

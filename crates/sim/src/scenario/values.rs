@@ -131,6 +131,11 @@ impl Written for Share {
 pub struct Rate(f64);
 
 impl Rate {
+    /// So many a second; `None` if that is not from 0.001 to 10,000.
+    pub fn per_second(count: f64) -> Option<Self> {
+        <Self as Written>::from_number(count)
+    }
+
     /// The time between two of them, to the nanosecond.
     pub fn interval(self) -> Duration {
         Duration::from_nanos((1e9 / self.0).round() as u64)
