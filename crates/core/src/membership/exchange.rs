@@ -122,7 +122,7 @@ impl Peer {
         exchange.sync_stretch = stretch;
         exchange.news = false;
         let pause = self.shared.config.pull_interval * stretch;
-        let pause = self.regular(pause);
+        let pause = self.regular(pause, 100);
         self.shared.timers.set(Timer::MembershipSync, self.shared.now + pause);
 
         let is_external = !self.shared.config.external_endpoint.is_empty();

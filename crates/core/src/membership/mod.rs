@@ -145,10 +145,10 @@ impl Peer {
         self.start_targets();
     }
 
-    /// A period with a tenth of jitter, which the Go peer's rules do not have.
-    fn regular(&mut self, period: Duration) -> Duration {
+    /// A period with so much jitter to either side, which the Go peer's rules do not have.
+    fn regular(&mut self, period: Duration, per_mille: u32) -> Duration {
         match self.shared.config.rules.heeds_news() {
-            true => backoff::jitter(period, 100, &mut self.shared.rng),
+            true => backoff::jitter(period, per_mille, &mut self.shared.rng),
             false => period,
         }
     }

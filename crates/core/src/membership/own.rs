@@ -68,7 +68,7 @@ impl OwnAlive {
 impl Peer {
     /// Publishes the own alive message, and does so again after `alive_time_interval`.
     pub(crate) fn publish_alive(&mut self) {
-        let interval = self.regular(self.shared.config.alive_time_interval);
+        let interval = self.regular(self.shared.config.alive_time_interval, 100);
         self.shared.timers.set(Timer::Alive, self.shared.now + interval);
         // nobody to tell (spec/04 §4.2)
         if self.membership.state.alive_count() > 0 {

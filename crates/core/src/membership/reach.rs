@@ -199,7 +199,7 @@ impl Peer {
         };
         if self.membership.alive().any(is_there) {
             // nothing to do as long as that is so (W-25)
-            let pause = self.regular(self.longest_delay());
+            let pause = self.regular(self.longest_delay(), 250);
             return self.set_target(key, Stage::Idle, 0, now + pause);
         }
         let begun = self.probe(&endpoint);
@@ -260,7 +260,7 @@ impl Peer {
         let Some(key) = self.membership.targets.iter().find(asked).map(|(key, _)| key.clone()) else {
             return;
         };
-        let pause = self.regular(self.longest_delay());
+        let pause = self.regular(self.longest_delay(), 250);
         self.set_target(&key, Stage::Idle, 0, self.shared.now + pause);
     }
 
