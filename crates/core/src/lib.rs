@@ -24,6 +24,7 @@ mod rate;
 #[cfg(feature = "recording")]
 pub mod recording;
 mod reject;
+mod rules;
 #[cfg(test)]
 mod samples;
 mod shared;
@@ -45,6 +46,7 @@ pub use membership::MemberView;
 pub use output::{BlockSource, CloseReason, Event, Output, Priority, Signed};
 pub use peer::Peer;
 pub use reject::{Misbehaviour, Reject, Unfitting};
+pub use rules::Rules;
 pub use stats::Stats;
 pub use time::{Instant, WallTime};
 pub use usage::Usage;

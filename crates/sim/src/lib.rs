@@ -23,5 +23,5 @@ pub use links::{Link, Links};
 pub use report::{BlockReport, Broken, Delays, Figure, Membership, Report, Traffic, Unit};
 pub use run::{Advance, Run, run, run_seeds};
 pub use scenario::{Scenario, ScenarioError};
-pub use watch::{BlockHistory, Watch};
+pub use watch::{Acceptance, BlockHistory, Watch};
 pub use world::{Disk, HostId, HostSettings, World};

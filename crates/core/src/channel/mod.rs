@@ -115,9 +115,9 @@ impl Channel {
         self.orgs.contains(org)
     }
 
-    /// Whether a peer has announced itself in the channel and not left it.
-    pub(crate) fn has_member(&self, pki_id: &PkiId) -> bool {
-        self.states.get(pki_id).is_some_and(|state| !state.left_channel)
+    /// Whether a peer has announced itself in the channel, and not left it unless that is ignored.
+    pub(crate) fn is_eligible(&self, pki_id: &PkiId, ignores_leaving: bool) -> bool {
+        self.states.get(pki_id).is_some_and(|state| ignores_leaving || !state.left_channel)
     }
 
     /// Whether a peer is known to have a block: by what it announced, sent or offered, or was sent.
@@ -184,12 +184,16 @@ impl Peer {
         }
     }
 
-    /// Starts the periodic tasks, at moments of their own so that peers that start together do not act together for ever.
+    /// Starts the periodic tasks, at moments of their own so that peers that start together do not act together for ever,
+    /// as the Go peer's do.
     fn start_channel_timers(&mut self, id: &ChannelId) {
         let shared = &mut self.shared;
         let now = shared.now;
         let pull_interval = shared.config.pull_interval;
-        let mut some_of = |period: Duration| period.mul_f64(0.5 + shared.rng.f64() / 2.0);
+        let heeds_news = shared.config.rules.heeds_news();
+        let mut some_of = |period: Duration| {
+            if heeds_news { period.mul_f64(0.5 + shared.rng.f64() / 2.0) } else { period }
+        };
         let pull_at = now + some_of(pull_interval);
         let sweep_at = now + some_of(5 * pull_interval);
         let timers = &mut shared.timers;
@@ -343,6 +347,9 @@ impl Peer {
     pub(crate) fn on_member_alive(&mut self, pki_id: PkiId) {
         let Some(org) = self.org_of(&pki_id) else { return };
         self.wake_identity_pull();
+        if !self.shared.config.rules.heeds_news() {
+            return;
+        }
         let now = self.shared.now;
         let timers = &mut self.shared.timers;
         for channel in self.channels.values() {

@@ -72,6 +72,9 @@ impl Peer {
         is_pushed: bool,
     ) -> Result<(), Reject> {
         let Claim { origin, timestamp, .. } = *claim;
+        if self.shared.config.rules.verifies_copies() {
+            self.verify_copy(&origin, view);
+        }
         if origin == self.shared.me.pki_id {
             return self.on_echo(id, sender, view, timestamp);
         }
@@ -117,6 +120,18 @@ impl Peer {
         };
         self.shared.verify(ticket, identity, signed, None, Some(id.clone()));
         Ok(())
+    }
+
+    /// Checks the signature of what may be known already, only because the Go peer does.
+    pub(crate) fn verify_copy(&mut self, origin: &PkiId, view: &EnvelopeView) {
+        let Some(known) = self.identities.known(origin) else { return };
+        let identity = known.identity.clone();
+        let signed = Signed { message: view.payload_bytes(), signature: view.signature_bytes() };
+        let secret = view
+            .secret()
+            .map(|secret| Signed { message: secret.payload_bytes(), signature: secret.signature_bytes() });
+        let ticket = self.shared.ticket(SharedWaiting::Copy);
+        self.shared.verify(ticket, identity, signed, secret, None);
     }
 
     /// Takes up a StateInfo that was relayed before the channel was joined.
@@ -318,7 +333,12 @@ impl Peer {
                 Ok(()) | Err(Reject::Unfitting(Unfitting::Duplicate | Unfitting::Stale | Unfitting::Own)) => {
                 }
                 Err(Reject::OverLimit) => was_cut = true,
-                Err(reason) => self.reject(sender, ContentKind::StateInfo, reason),
+                Err(reason) => {
+                    self.reject(sender, ContentKind::StateInfo, reason);
+                    if self.shared.config.rules.gives_up_snapshots() {
+                        break;
+                    }
+                }
             }
         }
         if was_cut {
@@ -335,6 +355,9 @@ impl Peer {
         let remember = self.identities.known(&claim.origin).is_some();
         if self.macs.find(&claim.origin, &claim.mac, remember).as_ref() != Some(id) {
             return Err(Malformed::ChannelMismatch.into());
+        }
+        if !remember && self.shared.config.rules.gives_up_snapshots() {
+            return Err(Unfitting::IdentityUnknown.into());
         }
         if !self.is_me_or_member(&claim.origin) {
             // not gossiped by a member (spec/05 §13.6)

@@ -134,6 +134,9 @@ impl Peer {
         let pki_id = PkiId::from_wire(key.pki_id).ok_or(Misbehaviour::IdentityMismatch)?;
         let time = (key.inc_num, key.seq_num);
         if pki_id == self.shared.me.pki_id {
+            if self.shared.config.rules.verifies_copies() {
+                self.verify_copy(&pki_id, envelope);
+            }
             return self.admit_own(envelope, time);
         }
         let has_secret = envelope.secret().is_some();
@@ -217,7 +220,8 @@ impl Peer {
         let envelope = &candidate.envelope;
         let signed = Signed { message: envelope.payload_bytes(), signature: envelope.signature_bytes() };
         // a member signs its secret once and sends it with every message
-        let is_proven = self.membership.state.has_proven_secret(&candidate.pki_id, envelope);
+        let is_proven = !self.shared.config.rules.verifies_copies()
+            && self.membership.state.has_proven_secret(&candidate.pki_id, envelope);
         let secret = if is_proven { None } else { secret_of(envelope) };
         let identity = identity.clone();
         let cause = candidate.source.sender().connection;
@@ -428,6 +432,10 @@ impl Peer {
 
     /// Keeps a message whose origin is unknown, and asks whoever delivered it for the identity.
     fn keep_stranger(&mut self, candidate: Candidate) -> Result<Progress, Reject> {
+        if !self.shared.config.rules.heeds_news() {
+            // a Go peer drops it, and waits for the next round of its pull
+            return Err(Unfitting::IdentityUnknown.into());
+        }
         let now = self.shared.now;
         let Candidate { source, pki_id, time, envelope, .. } = candidate;
         let sender = source.sender().clone();
@@ -479,6 +487,9 @@ impl Peer {
     /// The set of alive members changed: look around more often for a while.
     pub(super) fn view_changed(&mut self) {
         self.membership.exchange.heard_news();
+        if !self.shared.config.rules.heeds_news() {
+            return;
+        }
         let soon = backoff::jitter(Duration::from_secs(1), 250, &mut self.shared.rng);
         self.shared.timers.set_no_later_than(Timer::MembershipSync, self.shared.now + soon);
     }

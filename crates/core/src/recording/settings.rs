@@ -4,6 +4,7 @@ use super::reading::RecordingError;
 use super::wire::Setting;
 use crate::config::Config;
 use crate::limits::Limits;
+use crate::rules::Rules;
 use core::time::Duration;
 
 /// A setting as a number.
@@ -32,6 +33,21 @@ impl Number for bool {
         *self = match value {
             0 => false,
             1 => true,
+            _ => return None,
+        };
+        Some(())
+    }
+}
+
+impl Number for Rules {
+    fn get(&self) -> u64 {
+        u64::from(*self == Self::Fabric)
+    }
+
+    fn set(&mut self, value: u64) -> Option<()> {
+        *self = match value {
+            0 => Self::Selvedge,
+            1 => Self::Fabric,
             _ => return None,
         };
         Some(())
@@ -70,7 +86,7 @@ fn all<'a>(config: &'a mut Config, limits: &'a mut Limits) -> Vec<(&'static str,
         pull_peer_count, digest_wait, request_wait, response_wait, publish_state_info_interval,
         request_state_info_interval, state_info_spacing, block_window, block_gossip_enabled,
         state_transfer_enabled, state_check_interval, state_response_timeout, state_batch_size,
-        state_gap_patience ; endpoint, external_endpoint, bootstrap, limits
+        state_gap_patience, rules, burst_size, burst_latency ; endpoint, external_endpoint, bootstrap, limits
     });
     let limits = named!(limits, Limits {
         handshakes_max, connections_max, early_frames_max, early_bytes_max, waiting_sends_per_peer_max,

@@ -89,6 +89,8 @@ struct Runner<'a> {
     quiet_since: Duration,
     /// Whether all know each other, as far as was looked since then.
     is_full: bool,
+    /// Whether all know each other as members of the channel, likewise.
+    is_channel_full: bool,
     milestones: Milestones,
 }
 
@@ -104,6 +106,7 @@ impl<'a> Runner<'a> {
             world,
             quiet_since: Duration::ZERO,
             is_full: false,
+            is_channel_full: false,
             milestones: Milestones::default(),
         }
     }
@@ -145,6 +148,7 @@ impl<'a> Runner<'a> {
         }
         self.quiet_since = now;
         self.is_full = false;
+        self.is_channel_full = false;
     }
 
     fn with_host(&mut self, place: usize, change: impl FnOnce(&mut World, HostId)) {
@@ -170,7 +174,7 @@ impl<'a> Runner<'a> {
             let next = next_look.min(until);
             self.world.run_until(next);
             (self.tell)(Advance { seed: self.seed, by: next - now });
-            if next == next_look && !self.is_full {
+            if next == next_look && !(self.is_full && self.is_channel_full) {
                 self.look();
             }
         }
@@ -180,11 +184,14 @@ impl<'a> Runner<'a> {
     fn look(&mut self) {
         let known = measure::known(&self.world);
         self.milestones.known = known;
-        if !known.is_full() || self.is_full {
-            return;
+        let at = (self.quiet_since, self.world.now());
+        if known.is_full() && !self.is_full {
+            self.is_full = true;
+            self.milestones.full_at.push(at);
         }
-        self.is_full = true;
-        let now = self.world.now();
-        self.milestones.full_at.push((self.quiet_since, now));
+        if known.is_channel_full() && !self.is_channel_full {
+            self.is_channel_full = true;
+            self.milestones.channel_full_at.push(at);
+        }
     }
 }

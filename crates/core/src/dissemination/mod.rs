@@ -3,6 +3,10 @@
 //! Fabric's rules of who may get what are kept to the letter. Within them receivers are drawn for each message (W-13), at once
 //! rather than every 10 ms (W-12), and not from those who are known to have it: the one who delivered it, its origin, and of
 //! blocks whoever announced, sent or was sent it (W-9). Who left a channel gets none of its blocks (W-24).
+//!
+//! By the Go peer's own [`Rules`](crate::Rules) all of that is otherwise: see [`burst`].
+
+pub(crate) mod burst;
 
 use crate::ids::{ChannelId, MspId, PkiId};
 use crate::membership::Member;
@@ -30,6 +34,9 @@ pub(crate) enum Push {
 impl Peer {
     /// Sends a message to some of those who may have it.
     pub(crate) fn disseminate(&mut self, push: Push) {
+        if self.shared.config.rules.pushes_in_bursts() {
+            return self.add_to_burst(push);
+        }
         match push {
             Push::Alive { envelope, origin, origin_org, external_endpoint_empty, delivered_by } => {
                 let receivers = self.draw(|peer, member| {
@@ -76,27 +83,35 @@ impl Peer {
         }
     }
 
-    /// Spec/05 §8.3, row "block": a member of the channel, of the own organisation and no other; and not one that has it.
-    fn lacks_block(&self, member: &Member, channel: &ChannelId, number: u64) -> bool {
+    /// Spec/05 §8.3, row "block": a member of the channel, of the own organisation and no other.
+    fn may_get_blocks(&self, member: &Member, channel: &ChannelId) -> bool {
         let own_org = &self.shared.me.org;
+        let ignores_leaving = self.shared.config.rules.ignores_leaving();
         self.channels.get(channel).is_some_and(|channel| {
             member.org == *own_org
                 && channel.has_org(own_org)
-                && channel.has_member(&member.pki_id)
-                && !channel.is_holder(number, &member.pki_id)
+                && channel.is_eligible(&member.pki_id, ignores_leaving)
         })
     }
 
-    /// Up to `propagate_peer_count` random living members that `may` have the message and can be reached now, with their
-    /// organisation.
+    /// A member that may get a block, and is not known to have it.
+    fn lacks_block(&self, member: &Member, channel: &ChannelId, number: u64) -> bool {
+        self.may_get_blocks(member, channel)
+            && self.channels.get(channel).is_some_and(|channel| !channel.is_holder(number, &member.pki_id))
+    }
+
+    /// Up to `propagate_peer_count` random living members that `may` have the message and, unless it is left to chance, can be
+    /// reached now, with their organisation.
     fn draw(&mut self, may: impl Fn(&Self, &Member) -> bool) -> Vec<(PkiId, MspId)> {
         let wanted = self.shared.config.propagate_peer_count;
         let mut rng = self.shared.rng.fork();
-        if let Some(drawn) = self.draw_from_many(wanted, &mut rng, &may) {
+        let blindly = self.shared.config.rules.pushes_in_bursts();
+        let may = |peer: &Self, member: &Member| may(peer, member) && (blindly || peer.can_reach(member));
+        if let Some(drawn) = self.draw_from_many(wanted, &mut rng, may) {
             return drawn;
         }
         let mut drawn: Vec<&Member> = Vec::with_capacity(wanted);
-        let candidates = self.membership.alive().filter(|member| may(self, member) && self.can_reach(member));
+        let candidates = self.membership.alive().filter(|member| may(self, member));
         for (seen, member) in candidates.enumerate() {
             // each candidate is in the end among the drawn with the same probability
             if drawn.len() < wanted {
@@ -126,10 +141,7 @@ impl Peer {
                 break;
             }
             let member = self.membership.alive_at(rng.usize(..alive_count))?;
-            if may(self, member)
-                && self.can_reach(member)
-                && drawn.iter().all(|other| other.pki_id != member.pki_id)
-            {
+            if may(self, member) && drawn.iter().all(|other| other.pki_id != member.pki_id) {
                 drawn.push(member);
             }
         }
