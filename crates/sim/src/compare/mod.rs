@@ -125,11 +125,10 @@ impl Change {
     fn of(figure: &Figure, values: &[(Option<f64>, Option<f64>)], confidence: Confidence) -> Self {
         let pairs: Vec<(f64, f64)> = values.iter().filter_map(|(a, b)| Some(((*a)?, (*b)?))).collect();
         let of_pairs = |side: fn(&(f64, f64)) -> f64| mean(&pairs.iter().map(side).collect::<Vec<_>>());
-        let of_all = |side: fn(&(Option<f64>, Option<f64>)) -> Option<f64>| {
-            mean(&values.iter().filter_map(side).collect::<Vec<_>>())
-        };
-        let a = of_pairs(|(a, _)| *a).or_else(|| of_all(|(a, _)| *a));
-        let b = of_pairs(|(_, b)| *b).or_else(|| of_all(|(_, b)| *b));
+        let all_a = || mean(&values.iter().filter_map(|(a, _)| *a).collect::<Vec<_>>());
+        let all_b = || mean(&values.iter().filter_map(|(_, b)| *b).collect::<Vec<_>>());
+        let a = of_pairs(|(a, _)| *a).or_else(all_a);
+        let b = of_pairs(|(_, b)| *b).or_else(all_b);
         let differences: Vec<f64> = pairs.iter().map(|(a, b)| b - a).collect();
         let interval = Interval::of(&differences, confidence);
         Self {
