@@ -2,7 +2,9 @@
 //!
 //! A [`World`] runs the very [`Peer`](selvedge_core::Peer) of the core on simulated hosts.
 
+pub mod bounds;
 pub mod checkers;
+pub mod compare;
 mod costs;
 pub mod faults;
 #[cfg(any(test, feature = "fuzzing"))]
@@ -21,7 +23,7 @@ mod world;
 pub use costs::Costs;
 pub use links::{Link, Links};
 pub use report::{BlockReport, Broken, Delays, Figure, Membership, Report, Traffic, Unit};
-pub use run::{Advance, Run, run, run_seeds};
+pub use run::{Advance, Run, run, run_all, run_seeds};
 pub use scenario::{Scenario, ScenarioError};
 pub use watch::{Acceptance, BlockHistory, Watch};
 pub use world::{Disk, HostId, HostSettings, World};

@@ -10,6 +10,7 @@ fn every_command_has_help_with_an_example() {
         &["devnet"],
         &["sim", "run"],
         &["sim", "replay"],
+        &["sim", "compare"],
         &["block", "show"],
         &["node", "start"],
         &["channel", "join"],

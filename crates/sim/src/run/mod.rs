@@ -2,6 +2,7 @@
 
 mod ground;
 mod lives;
+mod many;
 mod measure;
 mod timeline;
 
@@ -10,9 +11,8 @@ use crate::scenario::Scenario;
 use crate::world::{HostId, World};
 use core::time::Duration;
 use lives::Lives;
+pub use many::{run_all, run_seeds};
 use measure::{Course, Milestones, Tally};
-use std::panic::resume_unwind;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 use timeline::{Step, Timeline};
 
@@ -49,33 +49,6 @@ pub fn run(scenario: &Scenario, seed: u64, tell: &dyn Fn(Advance)) -> Run {
     let began = Instant::now();
     let report = Runner::new(scenario, seed, tell).run();
     Run { report, took: began.elapsed() }
-}
-
-/// Runs a scenario with several seeds, `jobs` of them side by side. The runs come in the order of `seeds`.
-///
-/// # Panics
-///
-/// If a run does, which is a defect.
-pub fn run_seeds(
-    scenario: &Scenario,
-    seeds: &[u64],
-    jobs: usize,
-    tell: &(dyn Fn(Advance) + Sync),
-) -> Vec<Run> {
-    let next = AtomicUsize::new(0);
-    let work = || {
-        let take = || seeds.get(next.fetch_add(1, Ordering::Relaxed)).copied();
-        std::iter::from_fn(take).map(|seed| run(scenario, seed, tell)).collect::<Vec<_>>()
-    };
-    let mut runs: Vec<Run> = std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..jobs.clamp(1, seeds.len().max(1))).map(|_| scope.spawn(work)).collect();
-        let join = |thread: std::thread::ScopedJoinHandle<'_, Vec<Run>>| {
-            thread.join().unwrap_or_else(|panic| resume_unwind(panic))
-        };
-        threads.into_iter().flat_map(join).collect()
-    });
-    runs.sort_by_key(|run| seeds.iter().position(|seed| *seed == run.report.seed));
-    runs
 }
 
 struct Runner<'a> {

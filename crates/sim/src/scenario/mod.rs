@@ -17,6 +17,8 @@ use crate::costs::Costs;
 use core::fmt;
 use core::ops::RangeInclusive;
 use core::time::Duration;
+use serde::de::value::StrDeserializer;
+use serde::de::{self, IntoDeserializer};
 use serde::{Deserialize, Deserializer, Serialize};
 use values::{positive, some};
 
@@ -338,6 +340,16 @@ pub fn parse_seeds(text: &str) -> Option<RangeInclusive<u64>> {
     let (first, last) = text.split_once("..")?;
     let (first, last) = (first.parse::<u64>().ok()?, last.parse::<u64>().ok()?);
     (first <= last && last - first < COUNT_MAX).then_some(first..=last)
+}
+
+/// Reads the name of a set of rules, as in a scenario.
+///
+/// # Errors
+///
+/// In words, which names there are.
+pub fn parse_rules(text: &str) -> Result<Rules, String> {
+    let text: StrDeserializer<'_, de::value::Error> = text.into_deserializer();
+    value(text).map_err(|error| error.to_string())
 }
 
 impl values::Written for Rules {
