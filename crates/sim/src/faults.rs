@@ -4,8 +4,11 @@ use crate::world::{HostId, World};
 use core::time::Duration;
 use std::collections::BTreeMap;
 
+mod network;
 #[cfg(test)]
 mod tests;
+
+pub use network::network;
 
 /// A kind of fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
