@@ -5,12 +5,14 @@ mod common;
 mod compare;
 mod format;
 mod output;
+mod plots;
 mod progress;
 mod replay;
 
 use crate::failure::Failure;
 use clap::{Args, Subcommand};
 use common::{Effort, Size, read_seeds};
+use plots::Side;
 use selvedge_sim::{Report, Run, Scenario, run_seeds};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -25,6 +27,7 @@ pub(crate) enum Command {
   selvedge sim run scenarios/steady.toml --nodes 200 --duration 10m --seed 42
   selvedge sim run scenarios/burst.toml --seeds 1..8 --csv > burst.csv
   selvedge sim run scenarios/cold-start.toml --json | jq .membership
+  selvedge sim run scenarios/steady.toml --seeds 1..20 --plots steady-plots
   selvedge sim run scenarios/steady.toml --bounds scenarios/bounds/steady.toml")]
     Run(Arguments),
     /// Run the protocol over what a node recorded, and tell whether it does the same; exits with 1 if not
@@ -59,6 +62,9 @@ pub(crate) struct Arguments {
     /// Write such a file from what these runs reached, with a little room
     #[arg(long, value_name = "FILE", conflicts_with = "bounds")]
     write_bounds: Option<PathBuf>,
+    /// Draw the runs into this folder as SVG: how long blocks take to the last peer, bytes for a block, who is known, cores used
+    #[arg(long, value_name = "DIR")]
+    plots: Option<PathBuf>,
     /// One JSON object for each run
     #[arg(long, conflicts_with = "csv")]
     json: bool,
@@ -105,6 +111,9 @@ fn run_scenario(arguments: &Arguments) -> Result<(), Failure> {
     let reports: Vec<Report> = runs.iter().map(|run| run.report.clone()).collect();
     if let Some(path) = &arguments.write_bounds {
         bounds::write(path, &scenario, &seeds, &reports)?;
+    }
+    if let Some(folder) = &arguments.plots {
+        plots::write(folder, &[Side::new(&scenario.name, &runs)])?;
     }
     let is_table = !arguments.json && !arguments.csv;
     let checked = match &bounds {

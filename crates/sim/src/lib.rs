@@ -6,6 +6,7 @@ pub mod bounds;
 pub mod checkers;
 pub mod compare;
 mod costs;
+pub mod curves;
 pub mod faults;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;

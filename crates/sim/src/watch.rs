@@ -14,6 +14,8 @@ pub struct Watch {
     pub blocks_pushed: u64,
     /// Bytes, with everything that frames take on the wire, of the frames that carry blocks, asked for or not.
     pub block_bytes_read: u64,
+    /// Blocks that became durable at a host, of all hosts together.
+    pub blocks_durable: u64,
     /// Bytes sent, with everything that frames take on the wire.
     pub bytes_sent: u64,
     /// Signatures checked.
@@ -92,6 +94,7 @@ impl Watch {
     pub(crate) fn on_durable(&mut self, host: HostId, number: u64, now: Instant) {
         let index = number.checked_sub(1).and_then(|index| usize::try_from(index).ok());
         if let Some(history) = index.and_then(|index| self.blocks.get_mut(index)) {
+            self.blocks_durable += 1;
             history.delays.push(now.since(history.cut));
             history.hosts.push(host);
         }

@@ -4,6 +4,7 @@ mod output;
 
 use super::bounds;
 use super::common::{self, Effort, Size, read_seeds};
+use super::plots::{self, Side};
 use crate::failure::Failure;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory};
@@ -50,6 +51,10 @@ pub(crate) struct Arguments {
     /// seeds are those of the file
     #[arg(long, value_name = "FILE", conflicts_with_all = ["seeds", "nodes", "duration"])]
     bounds: Option<PathBuf>,
+    /// Draw both sides into this folder as SVG: how long blocks take to the last peer, bytes for a block, who is known, cores
+    /// used
+    #[arg(long, value_name = "DIR")]
+    plots: Option<PathBuf>,
     /// One JSON object
     #[arg(long, conflicts_with = "csv")]
     json: bool,
@@ -96,6 +101,15 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         output::table(&comparison, [&a, &b])
     };
     common::print(&text)?;
+    if let Some(folder) = &arguments.plots {
+        let label =
+            |letter: char, side: &Scenario| format!("{letter}: {}, rules of {}", side.name, side.rules);
+        let of_side = |side: usize| runs.iter().skip(side).step_by(2);
+        plots::write(
+            folder,
+            &[Side::new(label('A', &a), of_side(0)), Side::new(label('B', &b), of_side(1))],
+        )?;
+    }
     let is_table = !arguments.json && !arguments.csv;
     match bounds {
         Some(Bounded { path, bounds, side }) => bounds::check(&bounds, path, &reports[side], is_table),

@@ -28,6 +28,12 @@ impl Known {
     pub(super) fn is_channel_full(&self) -> bool {
         self.is_channel_exact
     }
+
+    /// Of all pairs; 1 if there are none.
+    pub(super) fn share(&self) -> f64 {
+        let pairs = self.running_count * self.running_count.saturating_sub(1);
+        ratio(self.known_count as f64, pairs as f64).unwrap_or(1.0)
+    }
 }
 
 /// Looks at every host.
@@ -146,14 +152,13 @@ impl Course<'_> {
 
     fn membership(&self) -> Membership {
         let known = self.milestones.known;
-        let pairs = known.running_count * known.running_count.saturating_sub(1);
         let last_start = self.timeline.steps.iter().rev().find_map(|(at, step)| {
             let is_start = matches!(step, super::Step::Start(_)) && *at <= self.scenario.time.start_spread;
             is_start.then_some(*at)
         });
         Membership {
             running: known.running_count,
-            known_share: ratio(known.known_count as f64, pairs as f64).unwrap_or(1.0),
+            known_share: known.share(),
             full_after_seconds: last_start.and_then(|at| self.milestones.full_after(at)),
             channel_full_after_seconds: last_start.and_then(|at| after(&self.milestones.channel_full_at, at)),
             full_again_after_seconds: self
@@ -192,17 +197,7 @@ impl Course<'_> {
                 .sum(),
         };
         let expected_from = if is_accepting { receivers.len() } else { running.len() };
-        let (mut to_each, mut to_last) = (Vec::new(), Vec::new());
-        for (number, history) in (1..).zip(histories) {
-            let before = to_each.len();
-            to_each.extend(self.delays(history));
-            let is_complete = running
-                .iter()
-                .filter(|&&host| self.lives.ran(host, cut(history), self.world.now()))
-                .all(|&host| self.has(host, number, history));
-            let last = to_each.get(before..).and_then(|delays| delays.iter().max());
-            to_last.extend(last.filter(|_| is_complete).copied());
-        }
+        let to_each = histories.iter().flat_map(|history| self.delays(history)).collect();
         let durable_count: usize = match is_accepting {
             true => by_all,
             false => histories.iter().map(|history| history.delays.len()).sum(),
@@ -215,13 +210,28 @@ impl Course<'_> {
             cut: cut_count,
             delivered_share: ratio(delivered_count as f64, (expected_from as u64 * cut_count) as f64),
             to_peer_ms: Delays::of(to_each),
-            to_last_peer_ms: Delays::of(to_last),
+            to_last_peer_ms: Delays::of(self.to_last_peer()),
             copies_per_peer: each(end.blocks_pushed - begun.blocks_pushed),
             bytes_per_peer: each(end.block_bytes_read - begun.block_bytes_read),
             pushed_share: ratio(by_push as f64, (receivers.len() as u64 * cut_count) as f64),
             bytes_over_minimum: ratio((end.bytes_sent - begun.bytes_sent) as f64, minimum_bytes),
             cpu_ms_per_delivery: ratio((end.busy - begun.busy).as_secs_f64() * 1e3, by_all as f64),
         }
+    }
+
+    /// From the cut of a block to the last of the hosts that ran all the while, of the blocks that all of them have; ascending.
+    pub(super) fn to_last_peer(&self) -> Vec<Duration> {
+        let running: Vec<HostId> = self.world.hosts().filter(|&host| self.world.runs(host)).collect();
+        let is_complete = |number: u64, history: &BlockHistory| {
+            let ran_all_the_while = |host: &HostId| self.lives.ran(*host, cut(history), self.world.now());
+            running.iter().copied().filter(ran_all_the_while).all(|host| self.has(host, number, history))
+        };
+        let complete =
+            (1..).zip(self.world.watch().blocks()).filter(|(number, history)| is_complete(*number, history));
+        let mut times: Vec<Duration> =
+            complete.filter_map(|(_, history)| self.delays(history).into_iter().max()).collect();
+        times.sort_unstable();
+        times
     }
 
     /// How many running hosts that do not receive blocks from the orderers accepted a block, if it came like this.

@@ -4,8 +4,10 @@ mod ground;
 mod lives;
 mod many;
 mod measure;
+mod sampler;
 mod timeline;
 
+use crate::curves::Curves;
 use crate::report::Report;
 use crate::scenario::Scenario;
 use crate::world::{HostId, World};
@@ -13,6 +15,7 @@ use core::time::Duration;
 use lives::Lives;
 pub use many::{run_all, run_seeds};
 use measure::{Course, Milestones, Tally};
+use sampler::Sampler;
 use std::time::Instant;
 use timeline::{Step, Timeline};
 
@@ -24,6 +27,8 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(100);
 pub struct Run {
     /// What came of it: always the same for the same scenario, seed and version.
     pub report: Report,
+    /// How it went over time, likewise.
+    pub curves: Curves,
     /// How long it took on this machine.
     pub took: Duration,
 }
@@ -47,8 +52,8 @@ pub struct Advance {
 /// Runs a scenario with one seed. `tell` hears of every bit of simulated time.
 pub fn run(scenario: &Scenario, seed: u64, tell: &dyn Fn(Advance)) -> Run {
     let began = Instant::now();
-    let report = Runner::new(scenario, seed, tell).run();
-    Run { report, took: began.elapsed() }
+    let (report, curves) = Runner::new(scenario, seed, tell).run();
+    Run { report, curves, took: began.elapsed() }
 }
 
 struct Runner<'a> {
@@ -65,6 +70,7 @@ struct Runner<'a> {
     /// Whether all know each other as members of the channel, likewise.
     is_channel_full: bool,
     milestones: Milestones,
+    sampler: Sampler,
 }
 
 impl<'a> Runner<'a> {
@@ -81,10 +87,11 @@ impl<'a> Runner<'a> {
             is_full: false,
             is_channel_full: false,
             milestones: Milestones::default(),
+            sampler: Sampler::new(scenario),
         }
     }
 
-    fn run(mut self) -> Report {
+    fn run(mut self) -> (Report, Curves) {
         // not the world's own seed, which draws other things
         let mut rng = fastrand::Rng::with_seed(self.seed ^ 0x7469_6d65_6c69_6e65);
         let timeline = Timeline::new(self.scenario, &mut rng);
@@ -105,7 +112,9 @@ impl<'a> Runner<'a> {
         self.advance(times.end());
         self.look();
         let Self { scenario, seed, world, lives, milestones, .. } = &self;
-        Course { scenario, seed: *seed, world, lives, milestones, timeline: &timeline }.report()
+        let course = Course { scenario, seed: *seed, world, lives, milestones, timeline: &timeline };
+        let (report, to_last_peer) = (course.report(), course.to_last_peer());
+        (report, Curves { to_last_peer, points: self.sampler.into_points() })
     }
 
     fn step(&mut self, step: Step) {
@@ -147,7 +156,8 @@ impl<'a> Runner<'a> {
             let next = next_look.min(until);
             self.world.run_until(next);
             (self.tell)(Advance { seed: self.seed, by: next - now });
-            if next == next_look && !(self.is_full && self.is_channel_full) {
+            let must_look = !(self.is_full && self.is_channel_full) || self.sampler.is_due(next);
+            if next == next_look && must_look {
                 self.look();
             }
         }
@@ -157,6 +167,9 @@ impl<'a> Runner<'a> {
     fn look(&mut self) {
         let known = measure::known(&self.world);
         self.milestones.known = known;
+        if self.sampler.is_due(self.world.now()) {
+            self.sampler.take(&self.world, known);
+        }
         let at = (self.quiet_since, self.world.now());
         if known.is_full() && !self.is_full {
             self.is_full = true;
