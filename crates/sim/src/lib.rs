@@ -2,6 +2,7 @@
 //!
 //! A [`World`] runs the very [`Peer`](selvedge_core::Peer) of the core on simulated hosts.
 
+pub mod byzantine;
 pub mod checkers;
 mod costs;
 pub mod faults;
@@ -18,7 +19,7 @@ mod world;
 pub use costs::Costs;
 pub use links::{Link, Links};
 pub use report::{BlockReport, Broken, Delays, Figure, Membership, Report, Traffic, Unit};
-pub use run::{Advance, Run, run, run_seeds};
+pub use run::{Advance, Run, run, run_seeds, run_traced};
 pub use scenario::{Scenario, ScenarioError};
 pub use watch::{BlockHistory, Watch};
 pub use world::{Disk, HostId, HostSettings, World};

@@ -23,14 +23,33 @@ impl Known {
     }
 }
 
-/// Looks at every host.
+/// Looks at every host; with Byzantine hosts at the others, and their names.
 pub(super) fn known(world: &World) -> Known {
+    if world.hosts().any(|host| !world.is_honest(host)) {
+        return known_by_name(world);
+    }
     let running_count = world.hosts().filter(|&host| world.runs(host)).count();
     let others = running_count.saturating_sub(1);
     let mut known = Known { running_count, known_count: 0, is_exact: true };
     for alive_count in world.hosts().filter_map(|host| world.peer(host)).map(|peer| peer.alive_count()) {
         known.known_count += alive_count.min(others);
         known.is_exact &= alive_count == others;
+    }
+    known
+}
+
+/// Of hosts that do not run nobody may be taken for alive; of Byzantine hosts anything may be thought.
+fn known_by_name(world: &World) -> Known {
+    let running: Vec<HostId> = world.honest_running().collect();
+    let mut known = Known { running_count: running.len(), known_count: 0, is_exact: true };
+    for &host in &running {
+        let Some(peer) = world.peer(host) else { continue };
+        let alive = peer.members().filter(|member| member.is_alive);
+        let honest =
+            alive.filter_map(|member| world.host_of(&member.pki_id)).filter(|&it| world.is_honest(it));
+        let (right, wrong): (Vec<HostId>, Vec<HostId>) = honest.partition(|&it| world.runs(it));
+        known.known_count += right.len();
+        known.is_exact &= wrong.is_empty() && right.len() + 1 == running.len();
     }
     known
 }
@@ -157,7 +176,7 @@ impl Course<'_> {
 
     fn blocks(&self) -> BlockReport {
         let histories = self.world.watch().blocks();
-        let running: Vec<HostId> = self.world.hosts().filter(|&host| self.world.runs(host)).collect();
+        let running: Vec<HostId> = self.world.honest_running().collect();
         let cut_count = histories.len() as u64;
         let delivered_count: u64 =
             running.iter().map(|&host| self.world.disk(host).height().saturating_sub(1).min(cut_count)).sum();
@@ -189,7 +208,8 @@ impl Course<'_> {
     fn delays(&self, history: &BlockHistory) -> impl Iterator<Item = Duration> {
         let cut = cut(history);
         let all = history.hosts.iter().zip(&history.delays);
-        all.filter(move |(host, delay)| self.lives.ran(**host, cut, cut + **delay)).map(|(_, delay)| *delay)
+        let counts = move |host, delay| self.lives.ran(host, cut, cut + delay) && self.world.is_honest(host);
+        all.filter(move |(host, delay)| counts(**host, **delay)).map(|(_, delay)| *delay)
     }
 
     fn broken(&self, blocks: &BlockReport) -> Vec<Broken> {
@@ -203,7 +223,10 @@ impl Course<'_> {
             (expect.all_blocks && !has_all, Broken::AllBlocks),
             (expect.last_peer_max.is_some_and(too_late), Broken::LastPeerMax),
         ];
-        checks.into_iter().filter(|(is_broken, _)| *is_broken).map(|(_, broken)| broken).collect()
+        let rule = self.world.failure().map(|failure| Broken::Rule(failure.rule));
+        let unmet = checks.into_iter().filter(|(is_broken, _)| *is_broken).map(|(_, broken)| broken);
+        // a broken rule ended the run before its time
+        rule.map_or_else(|| unmet.collect(), |rule| vec![rule])
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::disk::Disk;
 use super::wires::{Side, WireId};
+use crate::byzantine::Cast;
 use bytes::Bytes;
 use core::time::Duration;
 use selvedge_core::testing::crypto;
@@ -73,10 +74,14 @@ pub(super) struct Host {
     pub(super) disk: Disk,
     /// How long its disk needs for a sync, if not as long as others.
     pub(super) sync: Option<Duration>,
+    /// By how much everything is later that it sends, and that is sent to it.
+    pub(super) delay: Duration,
     /// What it did not read, while it does not read.
     pub(super) unread: Option<VecDeque<Unread>>,
     /// When it reads again.
     pub(super) reads_at: Instant,
+    /// What it does beside or instead of what its peer does, if it is Byzantine.
+    pub(super) cast: Option<Box<Cast>>,
     /// While it reads blocks from the orderers.
     pub(super) subscription: Option<Subscription>,
 }
@@ -116,8 +121,10 @@ impl Host {
             card_free_at: Instant::default(),
             disk: Disk::default(),
             sync: None,
+            delay: Duration::ZERO,
             unread: None,
             reads_at: Instant::default(),
+            cast: None,
             subscription: None,
         }
     }
