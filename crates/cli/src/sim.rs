@@ -6,8 +6,9 @@ use crate::failure::Failure;
 use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 use selvedge_sim::scenario::parse_seeds;
-use selvedge_sim::{Advance, Run, Scenario, run_seeds};
-use std::io::IsTerminal;
+use selvedge_sim::{Advance, Run, Scenario, run_seeds, run_traced};
+use std::fs::File;
+use std::io::{BufWriter, IsTerminal};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -20,6 +21,8 @@ pub(crate) enum Command {
   selvedge sim run scenarios/steady.toml
   selvedge sim run scenarios/steady.toml --nodes 200 --duration 10m --seed 42
   selvedge sim run scenarios/burst.toml --seeds 1..8 --csv > burst.csv
+  selvedge sim run scenarios/faults.toml --seeds 1..500
+  selvedge sim run scenarios/byzantine.toml --seed 7 --trace trace.txt
   selvedge sim run scenarios/cold-start.toml --json | jq .membership")]
     Run(Arguments),
 }
@@ -42,6 +45,13 @@ pub(crate) struct Arguments {
     /// Measured time, such as 10m; otherwise as the scenario says
     #[arg(long, value_parser = read_duration)]
     duration: Option<Duration>,
+    /// Watch over every rule, such as that no block is committed twice; a broken rule ends the run. Scenarios with faults
+    /// or Byzantine hosts do so in any case
+    #[arg(long)]
+    check: bool,
+    /// Write every transition of the only seed to a file, one line each
+    #[arg(long, value_name = "FILE", conflicts_with = "seeds")]
+    trace: Option<PathBuf>,
     /// Seeds that run at the same time; otherwise as many as there are cores
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     jobs: Option<u16>,
@@ -62,7 +72,7 @@ pub(crate) fn run(command: &Command) -> Result<(), Failure> {
         (None, None) => scenario.seeds.clone().collect(),
     };
     let began = Instant::now();
-    let runs = simulate(&scenario, &seeds, arguments.jobs);
+    let runs = simulate(&scenario, &seeds, arguments)?;
     let took = began.elapsed();
     if arguments.json {
         output::json(&runs)?;
@@ -71,14 +81,29 @@ pub(crate) fn run(command: &Command) -> Result<(), Failure> {
     } else {
         output::table(&scenario, &runs, took);
     }
-    let broken: Vec<String> = runs.iter().filter_map(output::broken).collect();
+    let broken: Vec<&Run> = runs.iter().filter(|run| !run.report.broken.is_empty()).collect();
     if broken.is_empty() {
         return Ok(());
     }
-    for line in broken {
-        eprintln!("error: {line}");
+    for run in broken {
+        eprint!("{}", output::broken(run, &again(arguments, run.report.seed)));
     }
     Err(Failure::Told)
+}
+
+/// The command that runs one seed once more.
+fn again(arguments: &Arguments, seed: u64) -> String {
+    let mut command = format!("selvedge sim run {} --seed {seed}", arguments.scenario.display());
+    if let Some(count) = arguments.nodes {
+        command.push_str(&format!(" --nodes {count}"));
+    }
+    if let Some(measured) = arguments.duration {
+        command.push_str(&format!(" --duration {}", selvedge_core::format_duration(measured)));
+    }
+    if arguments.check {
+        command.push_str(" --check");
+    }
+    command
 }
 
 fn load(arguments: &Arguments) -> Result<Scenario, Failure> {
@@ -93,18 +118,29 @@ fn load(arguments: &Arguments) -> Result<Scenario, Failure> {
     if let Some(measured) = arguments.duration {
         scenario = scenario.with_measured(measured).map_err(told)?;
     }
+    if arguments.check {
+        scenario = scenario.with_checkers().map_err(told)?;
+    }
     Ok(scenario)
 }
 
-fn simulate(scenario: &Scenario, seeds: &[u64], jobs: Option<u16>) -> Vec<Run> {
-    let jobs = jobs.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from);
+fn simulate(scenario: &Scenario, seeds: &[u64], arguments: &Arguments) -> Result<Vec<Run>, Failure> {
+    let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+    let jobs = arguments.jobs.map_or_else(cores, usize::from);
     let all = scenario.time.end().as_millis() * seeds.len() as u128;
     let bar = progress(u64::try_from(all).unwrap_or(u64::MAX), seeds.len());
-    let runs = run_seeds(scenario, seeds, jobs, &|Advance { by, .. }| {
-        bar.inc(u64::try_from(by.as_millis()).unwrap_or(0));
-    });
+    let tell = |Advance { by, .. }| bar.inc(u64::try_from(by.as_millis()).unwrap_or(0));
+    let runs = match (&arguments.trace, seeds) {
+        (Some(path), &[seed]) => {
+            let file = File::create(path)
+                .map_err(|error| Failure::because(format!("{}: {error}", path.display())))?;
+            vec![run_traced(scenario, seed, Some(Box::new(BufWriter::new(file))), &tell)]
+        }
+        (Some(_), _) => return Err(Failure::because("a trace is of one seed: choose it with --seed")),
+        (None, _) => run_seeds(scenario, seeds, jobs, &tell),
+    };
     bar.finish_and_clear();
-    runs
+    Ok(runs)
 }
 
 /// Simulated milliseconds of all runs.

@@ -7,7 +7,20 @@ use selvedge_core::testing::crypto;
 use selvedge_sim::{Broken, Report, Scenario, run, run_seeds};
 use std::path::PathBuf;
 
-const SHIPPED: [&str; 5] = ["burst", "cold-start", "join-of-many", "steady", "wide-area"];
+const SHIPPED: [&str; 12] = [
+    "asymmetric-partition",
+    "burst",
+    "byzantine",
+    "cold-start",
+    "faults",
+    "join-of-many",
+    "lossy-wide-area",
+    "partition-and-heal",
+    "rolling-restart",
+    "slow-peer",
+    "steady",
+    "wide-area",
+];
 
 fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../scenarios")
@@ -50,10 +63,20 @@ fn every_scenario_ends_as_it_expects() {
     for name in SHIPPED {
         let report = report(name, 1);
         assert_eq!(report.broken, [], "{report:#?}");
-        assert_eq!((report.membership.running, report.membership.known_share), (9, 1.0), "{report:#?}");
+        let running = match name {
+            // those that keep to the protocol
+            "byzantine" => 7..=7,
+            // a majority is started in the end
+            "faults" => 5..=9,
+            _ => 9..=9,
+        };
+        assert!(running.contains(&report.membership.running), "{report:#?}");
+        assert_eq!(report.membership.known_share, 1.0, "{report:#?}");
         assert_eq!(report.blocks.delivered_share, Some(1.0), "{report:#?}");
         assert!(report.membership.full_after_seconds.is_some(), "{report:#?}");
-        assert!(report.cpu_share > 0.0 && report.cpu_share < 0.5, "{report:#?}");
+        assert!(report.cpu_share > 0.0, "{report:#?}");
+        // where nothing is slow on purpose
+        assert!(report.cpu_share < 0.5 || ["faults", "slow-peer"].contains(&name), "{report:#?}");
     }
 }
 

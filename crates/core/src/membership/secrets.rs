@@ -51,7 +51,11 @@ impl Peer {
         let waiter = self.membership.admission.checks.end(&pki_id, envelope);
         let endpoint = envelope.secret().map(|secret| secret.internal_endpoint()).unwrap_or_default();
         if ok {
-            self.membership.state.merge_secret(&pki_id, envelope.clone(), Endpoint::from(endpoint));
+            let state = &mut self.membership.state;
+            if !state.merge_secret(&pki_id, envelope.clone(), Endpoint::from(endpoint)) {
+                // a newer message came meanwhile
+                state.note_proven_secret(&pki_id, envelope.clone());
+            }
         } else {
             self.membership.state.set_lacks_secret(&pki_id, true);
             self.shared.reject(None, ContentKind::AliveMsg, Misbehaviour::SignatureInvalid);
