@@ -84,9 +84,16 @@ fn every_scenario_ends_as_it_expects() {
 fn a_report_is_the_same_everywhere() {
     let digests: Vec<(&str, String)> = SHIPPED.iter().map(|name| (*name, digest(&report(name, 7)))).collect();
     let stored = [
+        ("asymmetric-partition", "5de1ad6177e8896e"),
         ("burst", "4f7a0fd02fd8ed56"),
+        ("byzantine", "e7ca29f3ca62f570"),
         ("cold-start", "88dff70d3ad2eba4"),
+        ("faults", "33c6879f44ac6670"),
         ("join-of-many", "995e166a2cd5e92e"),
+        ("lossy-wide-area", "4050efb79275a3fe"),
+        ("partition-and-heal", "596d6f221b027d06"),
+        ("rolling-restart", "5180728e918a6dc2"),
+        ("slow-peer", "74904d7a62bc6777"),
         ("steady", "559787f6c0bbc54a"),
         ("wide-area", "76b92b6de2f91a4e"),
     ];

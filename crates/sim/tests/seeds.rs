@@ -1,6 +1,6 @@
 //! Every scenario that ships, at small size, with many seeds and with checkers: no rule may be broken.
 //!
-//! `SEEDS=N` runs the first N seeds of each instead of 5, `SEEDS=N..M` these, `SCENARIO=NAME` that scenario alone.
+//! `SEEDS=N` runs the first N seeds of each instead of 3, `SEEDS=N..M` these, `SCENARIO=NAME` that scenario alone.
 //! `selvedge sim run` does the same for a scenario of your own; a failure says how.
 
 #![allow(clippy::unwrap_used)]
@@ -19,7 +19,7 @@ fn small(path: &PathBuf) -> Scenario {
 }
 
 fn seeds() -> Vec<u64> {
-    let wanted = std::env::var("SEEDS").unwrap_or_else(|_| "5".to_owned());
+    let wanted = std::env::var("SEEDS").unwrap_or_else(|_| "3".to_owned());
     let range = parse_seeds(&wanted).or_else(|| parse_seeds(&format!("1..{wanted}")));
     range.unwrap_or_else(|| panic!("SEEDS={wanted}: neither a number nor a range")).collect()
 }

@@ -18,8 +18,6 @@ mod nonces;
 mod replay;
 mod silence;
 mod stage;
-#[cfg(test)]
-mod tests;
 mod times;
 
 pub(crate) use cast::{Cast, Deed, Me, Surroundings};

@@ -17,7 +17,7 @@ pub(super) struct WrongNonces {
 
 impl WrongNonces {
     fn note(&mut self, view: &EnvelopeView) {
-        let nonce = view.pull().map_or(view.nonce(), |key| key.nonce);
+        let nonce = view.pull().map_or_else(|| view.nonce(), |key| key.nonce);
         if nonce != 0 && self.seen.len() < 1000 {
             self.seen.push(nonce);
         }

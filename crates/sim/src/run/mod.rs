@@ -16,6 +16,7 @@ use lives::Lives;
 use measure::{Course, Milestones, Tally};
 use std::io::Write;
 use std::panic::resume_unwind;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 use timeline::{Parts, Slowness, Step, Timeline};
@@ -108,7 +109,7 @@ struct Runner<'a> {
     tell: &'a dyn Fn(Advance),
     world: World,
     leaders: Vec<HostId>,
-    timeline: Timeline,
+    timeline: Arc<Timeline>,
     /// While faults strike.
     faults: Option<Faults>,
     lives: Lives,
@@ -125,7 +126,7 @@ impl<'a> Runner<'a> {
     fn new(scenario: &'a Scenario, seed: u64, tell: &'a dyn Fn(Advance)) -> Self {
         // not the world's own seed, which draws other things
         let mut rng = fastrand::Rng::with_seed(seed ^ 0x7469_6d65_6c69_6e65);
-        let timeline = Timeline::new(scenario, &mut rng);
+        let timeline = Arc::new(Timeline::new(scenario, &mut rng));
         let mut world = ground::build(scenario, seed);
         ground::corrupt(scenario, seed, &mut world);
         let leaders: Vec<HostId> = world.hosts().take(scenario.leader_count()).collect();
@@ -160,12 +161,13 @@ impl<'a> Runner<'a> {
     fn run_to_end(&mut self) {
         let times = self.scenario.time;
         let mut marks = [times.measured_from(), times.measured_until()].into_iter().peekable();
-        for (at, step) in core::mem::take(&mut self.timeline.steps) {
-            while let Some(mark) = marks.next_if(|mark| *mark <= at) {
+        let timeline = Arc::clone(&self.timeline);
+        for (at, step) in &timeline.steps {
+            while let Some(mark) = marks.next_if(|mark| mark <= at) {
                 self.advance(mark);
                 self.pass(mark);
             }
-            self.advance(at);
+            self.advance(*at);
             self.step(step);
         }
         for mark in marks {
@@ -181,12 +183,12 @@ impl<'a> Runner<'a> {
         Course { scenario, seed: *seed, world, lives, milestones, timeline }.report()
     }
 
-    fn step(&mut self, step: Step) {
+    fn step(&mut self, step: &Step) {
         if self.world.failure().is_some() {
             return;
         }
         self.healed_at = self.world.now();
-        match step {
+        match *step {
             Step::Start(place) => self.with_host(place, |world, host| world.start(host)),
             Step::Kill(place) => self.with_host(place, |world, host| world.kill(host)),
             Step::Cut { size_bytes } => {
@@ -200,8 +202,8 @@ impl<'a> Runner<'a> {
                     world.forget_incarnation(host);
                 }
             }),
-            Step::Part(parts) => self.with_links(&parts, World::cut),
-            Step::Join(parts) => self.with_links(&parts, World::repair),
+            Step::Part(ref parts) => self.with_links(parts, World::cut),
+            Step::Join(ref parts) => self.with_links(parts, World::repair),
             Step::Heal => self.world.heal(),
             Step::Sever(place) => self.with_host(place, World::sever_all),
             Step::Stall { host, time } => self.with_host(host, |world, host| world.stall_reading(host, time)),

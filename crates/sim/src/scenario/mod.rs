@@ -229,7 +229,7 @@ impl Scenario {
 
     /// Whether checkers watch over every rule.
     pub fn is_checked(&self) -> bool {
-        self.check.unwrap_or(self.faults.is_some() || self.byzantine.is_some())
+        self.check.unwrap_or_else(|| self.faults.is_some() || self.byzantine.is_some())
     }
 
     /// How long it takes at most until everything has converged, once nothing is broken any more.

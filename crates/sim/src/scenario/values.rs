@@ -175,14 +175,15 @@ impl Shift {
 }
 
 impl Written for Shift {
-    const EXPECTED: &'static str = "a time ahead or back such as \"1h\" or \"-30m\"";
+    const EXPECTED: &'static str = "a time ahead or back, up to a year, such as \"1h\" or \"-30m\"";
 
     fn from_text(text: &str) -> Option<Self> {
         let (is_back, duration) = match text.strip_prefix('-') {
             Some(rest) => (true, Duration::from_text(rest)?),
             None => (false, Duration::from_text(text)?),
         };
-        let nanos = i64::try_from(duration.as_nanos()).ok()?;
+        let nanos =
+            i64::try_from(duration.as_nanos()).ok().filter(|_| duration <= super::Scenario::TIME_MAX)?;
         Some(Self(if is_back { -nanos } else { nanos }))
     }
 }
