@@ -1,17 +1,22 @@
 //! `selvedge sim`: thousands of peers on a virtual clock.
 
+mod bounds;
+mod common;
+mod compare;
+mod format;
 mod output;
+mod progress;
+mod replay;
 
 use crate::failure::Failure;
 use clap::{Args, Subcommand};
-use indicatif::{ProgressBar, ProgressStyle};
-use selvedge_sim::scenario::parse_seeds;
-use selvedge_sim::{Advance, Run, Scenario, run_seeds, run_traced};
+use common::{Effort, Size, read_seeds};
+use selvedge_sim::{Report, Run, Scenario, run_seeds, run_traced};
 use std::fs::File;
-use std::io::{BufWriter, IsTerminal};
+use std::io::BufWriter;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// Simulate networks of thousands of peers, each the very peer that a node runs.
 #[derive(Subcommand, Debug)]
@@ -23,8 +28,17 @@ pub(crate) enum Command {
   selvedge sim run scenarios/burst.toml --seeds 1..8 --csv > burst.csv
   selvedge sim run scenarios/faults.toml --seeds 1..500
   selvedge sim run scenarios/byzantine.toml --seed 7 --trace trace.txt
-  selvedge sim run scenarios/cold-start.toml --json | jq .membership")]
+  selvedge sim run scenarios/cold-start.toml --json | jq .membership
+  selvedge sim run scenarios/steady.toml --bounds scenarios/bounds/steady.toml")]
     Run(Arguments),
+    /// Run the protocol over what a node recorded, and tell whether it does the same; exits with 1 if not
+    #[command(after_help = "Examples:
+  selvedge sim replay peer0.recording
+  selvedge sim replay peer0.recording --trace peer0.txt --until 5000")]
+    Replay(replay::Arguments),
+    /// Run two scenarios, or two sets of rules in one, with the same seeds and tell what differs beyond chance
+    #[command(after_help = compare::EXAMPLES)]
+    Compare(compare::Arguments),
 }
 
 /// What to run, and how to tell of it.
@@ -39,12 +53,10 @@ pub(crate) struct Arguments {
     /// Several seeds, side by side, such as 1..8: both included
     #[arg(long, value_name = "N..M", value_parser = read_seeds)]
     seeds: Option<RangeInclusive<u64>>,
-    /// Hosts in all, shared evenly among the organisations; otherwise as the scenario says
-    #[arg(long, value_name = "N")]
-    nodes: Option<usize>,
-    /// Measured time, such as 10m; otherwise as the scenario says
-    #[arg(long, value_parser = read_duration)]
-    duration: Option<Duration>,
+    #[command(flatten)]
+    size: Size,
+    #[command(flatten)]
+    effort: Effort,
     /// Watch over every rule, such as that no block is committed twice; a broken rule ends the run. Scenarios with faults
     /// or Byzantine hosts do so in any case
     #[arg(long)]
@@ -52,9 +64,12 @@ pub(crate) struct Arguments {
     /// Write every transition of the only seed to a file, one line each
     #[arg(long, value_name = "FILE", conflicts_with = "seeds")]
     trace: Option<PathBuf>,
-    /// Seeds that run at the same time; otherwise as many as there are cores
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
-    jobs: Option<u16>,
+    /// Exit with 1 if a figure, the mean over the seeds, is worse than this file says; size and seeds are those of the file
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["seed", "seeds", "nodes", "duration"])]
+    bounds: Option<PathBuf>,
+    /// Write such a file from what these runs reached, with a little room
+    #[arg(long, value_name = "FILE", conflicts_with = "bounds")]
+    write_bounds: Option<PathBuf>,
     /// One JSON object for each run
     #[arg(long, conflicts_with = "csv")]
     json: bool,
@@ -64,101 +79,81 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(command: &Command) -> Result<(), Failure> {
-    let Command::Run(arguments) = command;
-    let scenario = load(arguments)?;
-    let seeds: Vec<u64> = match (arguments.seed, &arguments.seeds) {
-        (Some(seed), _) => vec![seed],
-        (None, Some(seeds)) => seeds.clone().collect(),
-        (None, None) => scenario.seeds.clone().collect(),
+    match command {
+        Command::Run(arguments) => run_scenario(arguments),
+        Command::Replay(arguments) => replay::run(arguments),
+        Command::Compare(arguments) => compare::run(arguments),
+    }
+}
+
+fn run_scenario(arguments: &Arguments) -> Result<(), Failure> {
+    let bounds =
+        arguments.bounds.as_deref().map(|path| Ok::<_, Failure>((path, bounds::read(path)?))).transpose()?;
+    let mut scenario = arguments.size.of(&arguments.scenario)?;
+    if arguments.check {
+        scenario = scenario
+            .with_checkers()
+            .map_err(|error| Failure::because(format!("{}: {error}", arguments.scenario.display())))?;
+    }
+    let scenario = match &bounds {
+        Some((path, bounds)) => {
+            bounds.fit(scenario).map_err(|error| Failure::because(format!("{}: {error}", path.display())))?
+        }
+        None => scenario,
+    };
+    let seeds: Vec<u64> = match (arguments.seed, &arguments.seeds, &bounds) {
+        (Some(seed), ..) => vec![seed],
+        (_, Some(seeds), _) => seeds.clone().collect(),
+        (.., Some((_, bounds))) => bounds.seeds.clone().collect(),
+        _ => scenario.seeds.clone().collect(),
     };
     let began = Instant::now();
     let runs = simulate(&scenario, &seeds, arguments)?;
     let took = began.elapsed();
-    if arguments.json {
-        output::json(&runs)?;
+    let text = if arguments.json {
+        output::json(&runs)?
     } else if arguments.csv {
-        output::csv(&runs);
+        output::csv(&runs)
     } else {
-        output::table(&scenario, &runs, took);
+        output::table(&scenario, &runs, took)
+    };
+    common::print(&text)?;
+    let reports: Vec<Report> = runs.iter().map(|run| run.report.clone()).collect();
+    if let Some(path) = &arguments.write_bounds {
+        bounds::write(path, &scenario, &seeds, &reports)?;
     }
+    let is_table = !arguments.json && !arguments.csv;
+    let checked = match &bounds {
+        Some((path, bounds)) => bounds::check(bounds, path, &reports, is_table),
+        None => Ok(()),
+    };
     let broken: Vec<&Run> = runs.iter().filter(|run| !run.report.broken.is_empty()).collect();
-    if broken.is_empty() {
-        return Ok(());
-    }
-    for run in broken {
+    for run in &broken {
         eprint!("{}", output::broken(run, &again(arguments, run.report.seed)));
     }
-    Err(Failure::Told)
+    if broken.is_empty() { checked } else { Err(Failure::Told) }
 }
 
 /// The command that runs one seed once more.
 fn again(arguments: &Arguments, seed: u64) -> String {
     let mut command = format!("selvedge sim run {} --seed {seed}", arguments.scenario.display());
-    if let Some(count) = arguments.nodes {
-        command.push_str(&format!(" --nodes {count}"));
-    }
-    if let Some(measured) = arguments.duration {
-        command.push_str(&format!(" --duration {}", selvedge_core::format_duration(measured)));
-    }
+    command.push_str(&arguments.size.flags());
     if arguments.check {
         command.push_str(" --check");
     }
     command
 }
 
-fn load(arguments: &Arguments) -> Result<Scenario, Failure> {
-    let path = arguments.scenario.display();
-    let text = std::fs::read_to_string(&arguments.scenario)
-        .map_err(|error| Failure::because(format!("{path}: {error}")))?;
-    let told = |error| Failure::because(format!("{path}: {error}"));
-    let mut scenario = Scenario::parse(&text).map_err(told)?;
-    if let Some(count) = arguments.nodes {
-        scenario = scenario.with_hosts(count).map_err(told)?;
-    }
-    if let Some(measured) = arguments.duration {
-        scenario = scenario.with_measured(measured).map_err(told)?;
-    }
-    if arguments.check {
-        scenario = scenario.with_checkers().map_err(told)?;
-    }
-    Ok(scenario)
-}
-
 fn simulate(scenario: &Scenario, seeds: &[u64], arguments: &Arguments) -> Result<Vec<Run>, Failure> {
-    let cores = || std::thread::available_parallelism().map_or(1, usize::from);
-    let jobs = arguments.jobs.map_or_else(cores, usize::from);
-    let all = scenario.time.end().as_millis() * seeds.len() as u128;
-    let bar = progress(u64::try_from(all).unwrap_or(u64::MAX), seeds.len());
-    let tell = |Advance { by, .. }| bar.inc(u64::try_from(by.as_millis()).unwrap_or(0));
-    let runs = match (&arguments.trace, seeds) {
+    let bar = arguments.effort.progress(&vec![scenario; seeds.len()]);
+    let tell = |advance| bar.advance(advance);
+    match (&arguments.trace, seeds) {
         (Some(path), &[seed]) => {
             let file = File::create(path)
                 .map_err(|error| Failure::because(format!("{}: {error}", path.display())))?;
-            vec![run_traced(scenario, seed, Some(Box::new(BufWriter::new(file))), &tell)]
+            Ok(vec![run_traced(scenario, seed, Some(Box::new(BufWriter::new(file))), &tell)])
         }
-        (Some(_), _) => return Err(Failure::because("a trace is of one seed: choose it with --seed")),
-        (None, _) => run_seeds(scenario, seeds, jobs, &tell),
-    };
-    bar.finish_and_clear();
-    Ok(runs)
-}
-
-/// Simulated milliseconds of all runs.
-fn progress(length: u64, run_count: usize) -> ProgressBar {
-    if !std::io::stderr().is_terminal() {
-        return ProgressBar::hidden();
+        (Some(_), _) => Err(Failure::because("a trace is of one seed: choose it with --seed")),
+        (None, _) => Ok(run_seeds(scenario, seeds, arguments.effort.jobs(), &tell)),
     }
-    let what = if run_count == 1 { "simulating".to_owned() } else { format!("simulating {run_count} seeds") };
-    let style = ProgressStyle::with_template("{msg} {wide_bar} {percent} %, {elapsed} so far, {eta} left");
-    let bar = ProgressBar::new(length).with_message(what);
-    // the template is ours; if it were wrong the plain bar would do
-    if let Ok(style) = style { bar.with_style(style) } else { bar }
-}
-
-fn read_seeds(text: &str) -> Result<RangeInclusive<u64>, String> {
-    parse_seeds(text).ok_or_else(|| "expected seeds such as 1..8, both included, at most 100000".to_owned())
-}
-
-fn read_duration(text: &str) -> Result<Duration, String> {
-    selvedge_core::parse_duration(text).ok_or_else(|| "expected a duration such as 30s or 10m".to_owned())
 }

@@ -2,6 +2,7 @@
 
 use crate::ids::{Endpoint, MspId, PkiId};
 use crate::limits::Limits;
+use crate::rules::Rules;
 use crate::time::WallTime;
 use bytes::Bytes;
 use core::time::Duration;
@@ -47,8 +48,14 @@ pub struct Config {
     /// How long after start alive messages carry the identity.
     pub publish_certificate_period: Duration,
 
+    /// Where the Go peer does otherwise than Selvedge: which of them is followed.
+    pub rules: Rules,
     /// How many peers a pushed message goes to.
     pub propagate_peer_count: usize,
+    /// How many messages are pushed together at the latest, by the Go peer's rules.
+    pub burst_size: usize,
+    /// How long a message waits at most to be pushed, by the Go peer's rules.
+    pub burst_latency: Duration,
     /// Period of membership sync and of pull rounds.
     pub pull_interval: Duration,
     /// How many peers a membership sync, StateInfo request or pull round asks.
@@ -87,6 +94,19 @@ pub struct Config {
     pub limits: Limits,
 }
 
+impl Config {
+    /// As the Go peer is: its rules, its settings, its bounds where they show.
+    pub fn fabric() -> Self {
+        let mut config = Self { rules: Rules::Fabric, ..Self::default() };
+        config.state_info_spacing = config.publish_state_info_interval;
+        config.limits.state_requests_max = 1;
+        // what gossip accepts does not depend on what the ledger lacks
+        config.limits.block_buffer_count_max = 1 << 20;
+        config.limits.block_buffer_bytes_max = 1 << 40;
+        config
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         let second = Duration::from_secs(1);
@@ -101,7 +121,10 @@ impl Default for Config {
             reconnect_interval: 25 * second,
             message_expiration_factor: 20,
             publish_certificate_period: 10 * second,
+            rules: Rules::default(),
             propagate_peer_count: 3,
+            burst_size: 10,
+            burst_latency: Duration::from_millis(10),
             pull_interval: 4 * second,
             pull_peer_count: 3,
             digest_wait: second,

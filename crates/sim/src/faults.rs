@@ -112,6 +112,13 @@ impl Faults {
         Self::new(fastrand::Rng::with_seed(seed ^ 0x00fa_0175), pauses.to_vec(), world)
     }
 
+    /// The same, where each lasts up to this long; otherwise up to 40 s.
+    #[must_use]
+    pub fn lasting_up_to(mut self, time: Duration) -> Self {
+        self.lasts_max = time;
+        self
+    }
+
     fn new(rng: fastrand::Rng, pauses: Vec<(FaultKind, Duration)>, world: &World) -> Self {
         let mut faults = Self {
             rng,

@@ -7,7 +7,7 @@ use selvedge_core::testing::crypto;
 use selvedge_sim::{Broken, Report, Scenario, run, run_seeds};
 use std::path::PathBuf;
 
-const SHIPPED: [&str; 12] = [
+const SHIPPED: [&str; 13] = [
     "asymmetric-partition",
     "burst",
     "byzantine",
@@ -15,6 +15,7 @@ const SHIPPED: [&str; 12] = [
     "faults",
     "join-of-many",
     "lossy-wide-area",
+    "mixed",
     "partition-and-heal",
     "rolling-restart",
     "slow-peer",
@@ -84,18 +85,19 @@ fn every_scenario_ends_as_it_expects() {
 fn a_report_is_the_same_everywhere() {
     let digests: Vec<(&str, String)> = SHIPPED.iter().map(|name| (*name, digest(&report(name, 7)))).collect();
     let stored = [
-        ("asymmetric-partition", "5de1ad6177e8896e"),
-        ("burst", "4f7a0fd02fd8ed56"),
-        ("byzantine", "e7ca29f3ca62f570"),
-        ("cold-start", "88dff70d3ad2eba4"),
-        ("faults", "33c6879f44ac6670"),
-        ("join-of-many", "995e166a2cd5e92e"),
-        ("lossy-wide-area", "4050efb79275a3fe"),
-        ("partition-and-heal", "596d6f221b027d06"),
-        ("rolling-restart", "5180728e918a6dc2"),
-        ("slow-peer", "74904d7a62bc6777"),
-        ("steady", "559787f6c0bbc54a"),
-        ("wide-area", "76b92b6de2f91a4e"),
+        ("asymmetric-partition", "bb712e1ff6b702b3"),
+        ("burst", "22320b10ba4673f1"),
+        ("byzantine", "67a60ca5340cd26a"),
+        ("cold-start", "130ab7e4a3045632"),
+        ("faults", "d979d1955f10fc68"),
+        ("join-of-many", "0cfdc765e848c296"),
+        ("lossy-wide-area", "2ddc77eb926098d9"),
+        ("mixed", "087581d740e99ee8"),
+        ("partition-and-heal", "9541f82569ea3e27"),
+        ("rolling-restart", "693c24f65ed43141"),
+        ("slow-peer", "c52abb41198bd1ba"),
+        ("steady", "252357f057cf176c"),
+        ("wide-area", "67f3e60f24dabb99"),
     ];
     let stored = stored.map(|(name, digest)| (name, digest.to_owned()));
     assert_eq!(digests, stored);

@@ -27,6 +27,10 @@ impl Peer {
         let wall = self.shared.wall().as_nanos();
         let Some(channel) = self.channels.get_mut(id) else { return };
         channel.own.touch(wall);
+        if !self.shared.config.rules.heeds_news() {
+            // told at the next regular time
+            return;
+        }
         let spacing = self.shared.config.state_info_spacing;
         let at = channel.own.published_at.map_or(self.shared.now, |at| at + spacing);
         self.shared.timers.set_no_later_than(Timer::StateInfoPublish(id.clone()), at.max(self.shared.now));
@@ -35,6 +39,10 @@ impl Peer {
     /// Signs and pushes the own StateInfo if it says something new and somebody is there to read it. If nobody is, the next
     /// member that comes alive brings us back here.
     pub(crate) fn publish_state_info(&mut self, id: &ChannelId) {
+        if !self.shared.config.rules.heeds_news() {
+            let at = self.shared.now + self.shared.config.publish_state_info_interval;
+            self.shared.timers.set(Timer::StateInfoPublish(id.clone()), at);
+        }
         if self.membership.alive().next().is_none() {
             return;
         }
@@ -43,7 +51,8 @@ impl Peer {
             return;
         }
         let next_at = channel.own.published_at.map(|at| at + self.shared.config.state_info_spacing);
-        if let Some(at) = next_at.filter(|at| *at > self.shared.now) {
+        let next_at = next_at.filter(|at| *at > self.shared.now && self.shared.config.rules.heeds_news());
+        if let Some(at) = next_at {
             return self.shared.timers.set_no_later_than(Timer::StateInfoPublish(id.clone()), at);
         }
         channel.own.is_dirty = false;
@@ -81,7 +90,7 @@ impl Peer {
         }
         let envelope = Envelope::from(&view);
         let org = self.shared.me.org.clone();
-        channel.states.insert(me, StateInfo { view, timestamp, org, height, left_channel });
+        channel.states.insert(me, StateInfo { view, timestamp, org, height, left_channel, is_swept: false });
         let channel = Some(id.clone());
         self.disseminate(Push::StateInfo { channel, envelope, origin: me, delivered_by: None });
     }

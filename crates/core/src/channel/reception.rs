@@ -72,6 +72,9 @@ impl Peer {
         is_pushed: bool,
     ) -> Result<(), Reject> {
         let Claim { origin, timestamp, .. } = *claim;
+        if self.shared.config.rules.verifies_copies() {
+            self.verify_copy(&origin, view);
+        }
         if origin == self.shared.me.pki_id {
             return self.on_echo(id, sender, view, timestamp);
         }
@@ -102,6 +105,7 @@ impl Peer {
             org: known.org.clone(),
             height: properties.ledger_height,
             left_channel: properties.left_channel,
+            is_swept: false,
         };
         let identity = known.identity.clone();
         let arrived = Arrived { origin, entry, sender: sender.cloned(), is_pushed };
@@ -116,6 +120,18 @@ impl Peer {
         };
         self.shared.verify(ticket, identity, signed, None, Some(id.clone()));
         Ok(())
+    }
+
+    /// Checks the signature of what may be known already, only because the Go peer does.
+    pub(crate) fn verify_copy(&mut self, origin: &PkiId, view: &EnvelopeView) {
+        let Some(known) = self.identities.known(origin) else { return };
+        let identity = known.identity.clone();
+        let signed = Signed { message: view.payload_bytes(), signature: view.signature_bytes() };
+        let secret = view
+            .secret()
+            .map(|secret| Signed { message: secret.payload_bytes(), signature: secret.signature_bytes() });
+        let ticket = self.shared.ticket(SharedWaiting::Copy);
+        self.shared.verify(ticket, identity, signed, secret, None);
     }
 
     /// Takes up a StateInfo that was relayed before the channel was joined.
@@ -142,12 +158,33 @@ impl Peer {
         let Some(sender) = sender.filter(|_| timestamp > channel.own.timestamp) else {
             return Err(Unfitting::Own.into());
         };
-        let waiting = SharedWaiting::Channel(id.clone(), Waiting::Echo(timestamp));
-        let ticket = self.shared.ticket_for(sender.connection, waiting).ok_or(Reject::OverLimit)?;
+        let me = self.shared.me.pki_id;
+        let channel = self.channels.get_mut(id).ok_or(Unfitting::ChannelUnknown)?;
+        channel.states.verifying.begin(me, view)?;
+        let waiting = SharedWaiting::Channel(id.clone(), Waiting::Echo(timestamp, view.clone()));
+        let Some(ticket) = self.shared.ticket_for(sender.connection, waiting) else {
+            channel.states.verifying.end(&me, view);
+            return Err(Reject::OverLimit);
+        };
         let signed = Signed { message: view.payload_bytes(), signature: view.signature_bytes() };
         let identity = self.shared.me.identity.clone();
         self.shared.verify(ticket, identity, signed, None, None);
         Ok(())
+    }
+
+    pub(super) fn on_echo_verified(
+        &mut self,
+        id: &ChannelId,
+        timestamp: Timestamp,
+        view: &EnvelopeView,
+        ok: bool,
+    ) {
+        let me = self.shared.me.pki_id;
+        let Some(channel) = self.channels.get_mut(id) else { return };
+        channel.states.verifying.end(&me, view);
+        if ok {
+            self.overtake_echo(id, timestamp);
+        }
     }
 
     pub(super) fn on_state_info_verified(&mut self, id: &ChannelId, arrived: Arrived, ok: bool) {
@@ -158,6 +195,8 @@ impl Peer {
         if !ok {
             return self.shared.reject(from, ContentKind::StateInfo, Misbehaviour::SignatureInvalid);
         }
+        self.touch_identity(&origin);
+        let Some(channel) = self.channels.get_mut(id) else { return };
         // while the signature was verified something newer may have come, or the channel have changed
         if channel.states.check_newer(&origin, entry.timestamp).is_err() || !channel.has_org(&entry.org) {
             return;
@@ -252,7 +291,7 @@ impl Peer {
             .states
             .iter()
             .filter(|(origin, entry)| {
-                self.is_me_or_member(origin)
+                (!entry.is_swept || self.is_me_or_member(origin))
                     && (*org == me.org || entry.org != me.org || self.has_external_endpoint(origin))
             })
             .map(|(origin, entry)| {
@@ -266,7 +305,7 @@ impl Peer {
         elements.into_iter().map(|(_, envelope)| envelope).collect()
     }
 
-    /// Whether somebody takes part, dead or alive: only then its StateInfo is told to others, or of use.
+    /// Whether somebody takes part, dead or alive: what others say goes when the channel is swept.
     pub(super) fn is_me_or_member(&self, pki_id: &PkiId) -> bool {
         *pki_id == self.shared.me.pki_id || self.membership.member(pki_id).is_some()
     }
@@ -294,7 +333,12 @@ impl Peer {
                 Ok(()) | Err(Reject::Unfitting(Unfitting::Duplicate | Unfitting::Stale | Unfitting::Own)) => {
                 }
                 Err(Reject::OverLimit) => was_cut = true,
-                Err(reason) => self.reject(sender, ContentKind::StateInfo, reason),
+                Err(reason) => {
+                    self.reject(sender, ContentKind::StateInfo, reason);
+                    if self.shared.config.rules.gives_up_snapshots() {
+                        break;
+                    }
+                }
             }
         }
         if was_cut {
@@ -311,6 +355,9 @@ impl Peer {
         let remember = self.identities.known(&claim.origin).is_some();
         if self.macs.find(&claim.origin, &claim.mac, remember).as_ref() != Some(id) {
             return Err(Malformed::ChannelMismatch.into());
+        }
+        if !remember && self.shared.config.rules.gives_up_snapshots() {
+            return Err(Unfitting::IdentityUnknown.into());
         }
         if !self.is_me_or_member(&claim.origin) {
             // not gossiped by a member (spec/05 §13.6)

@@ -53,7 +53,7 @@ impl Peer {
         if ok {
             let state = &mut self.membership.state;
             if !state.merge_secret(&pki_id, envelope.clone(), Endpoint::from(endpoint)) {
-                // a newer message came meanwhile
+                // a newer message came meanwhile; its secret is the same, as a rule
                 state.note_proven_secret(&pki_id, envelope.clone());
             }
         } else {

@@ -210,19 +210,32 @@ impl State {
         Change::Resurrected
     }
 
-    /// Takes in a verified message of an unknown peer that somebody else considers dead.
+    /// Takes in a verified message of a peer that somebody else considers dead: that is news only of an unknown one. Of one
+    /// that is dead here, too, it is kept, so that other copies are not verified.
     pub(super) fn announce_dead(
         &mut self,
         it: Announcement,
         now: Instant,
         own_org: &MspId,
     ) -> Option<Change> {
-        if self.members.contains_key(&it.pki_id) {
-            return None;
+        let is_known = self.members.contains_key(&it.pki_id);
+        if !is_known {
+            self.remember(&it, now, own_org);
+            self.insert(it, now, None);
+            return Some(Change::LearnedDead);
         }
-        self.remember(&it, now, own_org);
-        self.insert(it, now, None);
-        Some(Change::LearnedDead)
+        let is_newer = self.records.get(&it.pki_id).is_none_or(|record| record.time < it.time);
+        if is_newer && !self.is_alive(&it.pki_id) {
+            self.remember(&it, now, own_org);
+            if let Some(member) = self.members.get_mut(&it.pki_id) {
+                member.set_envelope(it.envelope);
+                member.endpoint = it.endpoint;
+                if let Some(internal_endpoint) = it.internal_endpoint {
+                    member.internal_endpoint = internal_endpoint;
+                }
+            }
+        }
+        None
     }
 
     fn insert(&mut self, it: Announcement, now: Instant, place: Option<usize>) {

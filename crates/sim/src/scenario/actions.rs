@@ -8,10 +8,10 @@ use serde::Deserialize;
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Actions {
-    /// Hosts that start.
-    pub start: Vec<Start>,
-    /// Hosts that end at once.
-    pub kill: Vec<Kill>,
+    /// Hosts that do not run start.
+    pub start: Vec<Wave>,
+    /// Running hosts, leaders apart, end at once.
+    pub kill: Vec<Wave>,
     /// Hosts that end at once and come back.
     pub restart: Vec<Restart>,
     /// Hosts whose clock jumps while they are away.
@@ -22,8 +22,8 @@ pub struct Actions {
     pub isolate: Vec<Isolate>,
     /// Everything that was cut is repaired.
     pub heal: Vec<Heal>,
-    /// Hosts that lose all their connections.
-    pub sever: Vec<Sever>,
+    /// Running hosts, leaders apart, lose all their connections at once; both ends learn of it.
+    pub sever: Vec<Wave>,
     /// Hosts that read nothing.
     pub stall: Vec<Stall>,
     /// Hosts that are slow.
@@ -32,26 +32,11 @@ pub struct Actions {
     pub burst: Vec<Burst>,
 }
 
-/// Hosts that do not run start.
+/// Hosts to which something happens that takes no time.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Start {
-    /// When the first does.
-    #[serde(deserialize_with = "value")]
-    pub at: Duration,
-    /// How many, of all hosts.
-    #[serde(deserialize_with = "value")]
-    pub share: Share,
-    /// One after the other within this time.
-    #[serde(default, deserialize_with = "value")]
-    pub spread: Duration,
-}
-
-/// Running hosts, leaders apart, end at once.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Kill {
-    /// When the first does.
+pub struct Wave {
+    /// When it happens to the first.
     #[serde(deserialize_with = "value")]
     pub at: Duration,
     /// How many, of all hosts.
@@ -153,21 +138,6 @@ pub struct Heal {
     /// When.
     #[serde(deserialize_with = "value")]
     pub at: Duration,
-}
-
-/// Running hosts, leaders apart, lose all their connections at once; both ends learn of it.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Sever {
-    /// When the first does.
-    #[serde(deserialize_with = "value")]
-    pub at: Duration,
-    /// How many, of all hosts.
-    #[serde(deserialize_with = "value")]
-    pub share: Share,
-    /// One after the other within this time.
-    #[serde(default, deserialize_with = "value")]
-    pub spread: Duration,
 }
 
 /// Running hosts, leaders apart, read nothing from their connections.

@@ -1,6 +1,7 @@
 //! A simulated machine: what a node is besides its peer.
 
 use super::disk::Disk;
+use super::task::Task;
 use super::wires::{Side, WireId};
 use crate::byzantine::Cast;
 use bytes::Bytes;
@@ -82,6 +83,8 @@ pub(super) struct Host {
     pub(super) reads_at: Instant,
     /// What it does beside or instead of what its peer does, if it is Byzantine.
     pub(super) cast: Option<Box<Cast>>,
+    /// While it handles one message after the other, as a Go peer does.
+    pub(super) task: Option<Task>,
     /// While it reads blocks from the orderers.
     pub(super) subscription: Option<Subscription>,
 }
@@ -125,6 +128,7 @@ impl Host {
             unread: None,
             reads_at: Instant::default(),
             cast: None,
+            task: None,
             subscription: None,
         }
     }

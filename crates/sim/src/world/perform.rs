@@ -49,6 +49,9 @@ impl World {
             Output::Event(Event::DeliveryRefused { channel: _, number }) => {
                 self.deliver_again(id, number);
             }
+            Output::Event(Event::BlockAccepted { channel: _, number, source }) => {
+                self.watch.on_accepted(id, number, source, self.now);
+            }
             Output::Event(_) => {}
         }
     }
@@ -60,6 +63,9 @@ impl World {
 
     /// Occupies a core, and brings the result when it is done.
     fn work(&mut self, id: HostId, cost: Duration, input: Input) {
+        if let Some(task) = self.hosts[id.index()].task.as_mut().filter(|task| task.is_handing) {
+            return task.add_work(cost, input);
+        }
         let host = &self.hosts[id.index()];
         let (life, processor) = (host.life, host.processor);
         let slot = self.processors[processor].work(self.now, cost);

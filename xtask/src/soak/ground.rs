@@ -1,0 +1,159 @@
+//! Networks that are soaked: their size, their timers, and what goes wrong in them.
+
+use core::time::Duration;
+use selvedge_core::{Anchor, ChannelId, ChannelSettings, Config, Endpoint, MspId};
+use selvedge_sim::checkers::{Checkers, convergence_time};
+use selvedge_sim::faults::{FaultKind, Faults, Phases};
+use selvedge_sim::{Costs, HostId, HostSettings, Links, World};
+use std::ops::RangeInclusive;
+
+const SECOND: Duration = Duration::from_secs(1);
+const ORGS: [&str; 2] = ["Org1MSP", "Org2MSP"];
+
+/// A kind of network.
+#[derive(Debug)]
+pub(super) struct Shape {
+    pub(super) name: &'static str,
+    pub(super) description: &'static str,
+    hosts: RangeInclusive<usize>,
+    /// By how much the periods of the protocol, the pauses between faults and the time that these last are longer than with
+    /// Fabric's settings. Hours of a network with longer periods are cheaper, and say less each.
+    stretch: u32,
+    /// How long faults strike.
+    safety: Duration,
+    block_interval: Duration,
+    /// Of so many networks in all, this many are of this shape.
+    pub(super) share: u64,
+}
+
+/// In what order and how often shapes take turns.
+pub(super) const SHAPES: [Shape; 4] = [
+    Shape {
+        name: "small",
+        description: "8 to 12 hosts, Fabric's timers, a block every 2 s, 30 minutes of faults",
+        hosts: 8..=12,
+        stretch: 1,
+        safety: Duration::from_secs(30 * 60),
+        block_interval: Duration::from_secs(2),
+        share: 2,
+    },
+    Shape {
+        name: "large",
+        description: "50 to 60 hosts, Fabric's timers, a block every 10 s, 10 minutes of faults",
+        hosts: 50..=60,
+        stretch: 1,
+        safety: Duration::from_secs(10 * 60),
+        block_interval: Duration::from_secs(10),
+        share: 1,
+    },
+    Shape {
+        name: "slow",
+        description: "8 to 12 hosts, timers and faults 24 times as long as with Fabric's, a block in 5 minutes, 48 hours of faults",
+        hosts: 8..=12,
+        stretch: 24,
+        safety: Duration::from_secs(48 * 3600),
+        block_interval: Duration::from_secs(300),
+        share: 6,
+    },
+    Shape {
+        name: "large-slow",
+        description: "50 to 60 hosts, timers and faults 24 times as long as with Fabric's, a block in 5 minutes, 8 hours of faults",
+        hosts: 50..=60,
+        stretch: 24,
+        safety: Duration::from_secs(8 * 3600),
+        block_interval: Duration::from_secs(300),
+        share: 1,
+    },
+];
+
+impl Shape {
+    /// The shape of the network with this number.
+    pub(super) fn of(number: u64) -> &'static Self {
+        let all: u64 = SHAPES.iter().map(|shape| shape.share).sum();
+        let mut place = number % all;
+        for shape in &SHAPES {
+            if place < shape.share {
+                return shape;
+            }
+            place -= shape.share;
+        }
+        &SHAPES[0]
+    }
+
+    /// The network of a seed, with all rules watched, what strikes in it, and how long.
+    pub(super) fn build(&self, seed: u64) -> (World, Faults, Phases) {
+        let mut rng = fastrand::Rng::with_seed(seed);
+        let mut world = self.world(seed, &mut rng);
+        world.set_checkers(Checkers::all());
+        let liveness = convergence_time(world.config(HostId::from_index(0)), world.links());
+        let phases =
+            Phases { safety: self.safety, liveness, block_interval: self.block_interval, block_bytes: 1500 };
+        let mut pauses = Vec::new();
+        for kind in FaultKind::ALL {
+            let (strikes, pause) = (rng.bool(), rng.u64(3..=60));
+            if strikes {
+                pauses.push((kind, SECOND * self.stretch * u32::try_from(pause).unwrap_or(60)));
+            }
+        }
+        let faults = Faults::of(seed, &pauses, &world).lasting_up_to(40 * SECOND * self.stretch);
+        (world, faults, phases)
+    }
+
+    /// The first two hosts of each organisation are bootstrap peers, read from the orderers, and show themselves; of the
+    /// others some hide. The first of each organisation is its anchor.
+    fn world(&self, seed: u64, rng: &mut fastrand::Rng) -> World {
+        let name = |org: usize, number: usize| format!("peer{number}.org{org}");
+        let anchors = ORGS.iter().enumerate().map(|(org, msp_id)| Anchor {
+            org: MspId::from(*msp_id),
+            endpoint: Endpoint::from(format!("{}:7051", name(org, 0))),
+        });
+        let channel = ChannelSettings {
+            channel: ChannelId::from("mychannel"),
+            sequence: 0,
+            orgs: ORGS.map(MspId::from).to_vec(),
+            anchors: anchors.collect(),
+            height: 1,
+        };
+        let links = Links {
+            window_bytes: 64 << 10,
+            waiting_count_max: 64,
+            keepalive: 8 * SECOND,
+            ..Links::default()
+        };
+        let mut world = World::new(seed, Costs::default(), links, channel);
+        for host in 0..rng.usize(self.hosts.clone()) {
+            let (org, number) = (host % 2, host / 2);
+            let processor = world.add_processor(1);
+            let bootstrap =
+                [0, 1].map(|number| Endpoint::from(format!("{}.internal:7051", name(org, number))));
+            let config = Config { bootstrap: bootstrap.to_vec(), ..self.config() };
+            let (name, org) = (name(org, number), ORGS[org].to_owned());
+            let host = world.add_host(HostSettings { name, org, site: 0, processor, config });
+            if number < 2 {
+                world.subscribe(host, true);
+            } else if rng.u8(0..4) == 0 {
+                world.hide(host);
+            }
+        }
+        let hosts: Vec<HostId> = world.hosts().collect();
+        for host in hosts {
+            world.start(host);
+        }
+        world
+    }
+
+    fn config(&self) -> Config {
+        let (stretch, fabric) = (self.stretch, Config::default());
+        Config {
+            alive_time_interval: stretch * fabric.alive_time_interval,
+            alive_expiration_timeout: stretch * fabric.alive_expiration_timeout,
+            reconnect_interval: stretch * fabric.reconnect_interval,
+            pull_interval: stretch * fabric.pull_interval,
+            publish_state_info_interval: stretch * fabric.publish_state_info_interval,
+            request_state_info_interval: stretch * fabric.request_state_info_interval,
+            state_check_interval: stretch * fabric.state_check_interval,
+            state_transfer_enabled: true,
+            ..fabric
+        }
+    }
+}
