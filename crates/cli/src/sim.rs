@@ -13,7 +13,9 @@ use crate::failure::Failure;
 use clap::{Args, Subcommand};
 use common::{Effort, Size, read_seeds};
 use plots::Side;
-use selvedge_sim::{Report, Run, Scenario, run_seeds};
+use selvedge_sim::{Report, Run, Scenario, run_seeds, run_traced};
+use std::fs::File;
+use std::io::BufWriter;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -26,6 +28,8 @@ pub(crate) enum Command {
   selvedge sim run scenarios/steady.toml
   selvedge sim run scenarios/steady.toml --nodes 200 --duration 10m --seed 42
   selvedge sim run scenarios/burst.toml --seeds 1..8 --csv > burst.csv
+  selvedge sim run scenarios/faults.toml --seeds 1..500
+  selvedge sim run scenarios/byzantine.toml --seed 7 --trace trace.txt
   selvedge sim run scenarios/cold-start.toml --json | jq .membership
   selvedge sim run scenarios/steady.toml --seeds 1..20 --plots steady-plots
   selvedge sim run scenarios/steady.toml --bounds scenarios/bounds/steady.toml")]
@@ -56,6 +60,13 @@ pub(crate) struct Arguments {
     size: Size,
     #[command(flatten)]
     effort: Effort,
+    /// Watch over every rule, such as that no block is committed twice; a broken rule ends the run. Scenarios with faults
+    /// or Byzantine hosts do so in any case
+    #[arg(long)]
+    check: bool,
+    /// Write every transition of the only seed to a file, one line each
+    #[arg(long, value_name = "FILE", conflicts_with = "seeds")]
+    trace: Option<PathBuf>,
     /// Exit with 1 if a figure, the mean over the seeds, is worse than this file says; size and seeds are those of the file
     #[arg(long, value_name = "FILE", conflicts_with_all = ["seed", "seeds", "nodes", "duration"])]
     bounds: Option<PathBuf>,
@@ -84,7 +95,12 @@ pub(crate) fn run(command: &Command) -> Result<(), Failure> {
 fn run_scenario(arguments: &Arguments) -> Result<(), Failure> {
     let bounds =
         arguments.bounds.as_deref().map(|path| Ok::<_, Failure>((path, bounds::read(path)?))).transpose()?;
-    let scenario = arguments.size.of(&arguments.scenario)?;
+    let mut scenario = arguments.size.of(&arguments.scenario)?;
+    if arguments.check {
+        scenario = scenario
+            .with_checkers()
+            .map_err(|error| Failure::because(format!("{}: {error}", arguments.scenario.display())))?;
+    }
     let scenario = match &bounds {
         Some((path, bounds)) => {
             bounds.fit(scenario).map_err(|error| Failure::because(format!("{}: {error}", path.display())))?
@@ -97,8 +113,9 @@ fn run_scenario(arguments: &Arguments) -> Result<(), Failure> {
         (.., Some((_, bounds))) => bounds.seeds.clone().collect(),
         _ => scenario.seeds.clone().collect(),
     };
+    plots::make_folder(arguments.plots.as_deref())?;
     let began = Instant::now();
-    let runs = simulate(&scenario, &seeds, &arguments.effort);
+    let runs = simulate(&scenario, &seeds, arguments)?;
     let took = began.elapsed();
     let text = if arguments.json {
         output::json(&runs)?
@@ -120,14 +137,33 @@ fn run_scenario(arguments: &Arguments) -> Result<(), Failure> {
         Some((path, bounds)) => bounds::check(bounds, path, &reports, is_table),
         None => Ok(()),
     };
-    let broken: Vec<String> = runs.iter().filter_map(output::broken).collect();
-    for line in &broken {
-        eprintln!("error: {line}");
+    let broken: Vec<&Run> = runs.iter().filter(|run| !run.report.broken.is_empty()).collect();
+    for run in &broken {
+        eprint!("{}", output::broken(run, &again(arguments, run.report.seed)));
     }
     if broken.is_empty() { checked } else { Err(Failure::Told) }
 }
 
-fn simulate(scenario: &Scenario, seeds: &[u64], effort: &Effort) -> Vec<Run> {
-    let bar = effort.progress(&vec![scenario; seeds.len()]);
-    run_seeds(scenario, seeds, effort.jobs(), &|advance| bar.advance(advance))
+/// The command that runs one seed once more.
+fn again(arguments: &Arguments, seed: u64) -> String {
+    let mut command = format!("selvedge sim run {} --seed {seed}", arguments.scenario.display());
+    command.push_str(&arguments.size.flags());
+    if arguments.check {
+        command.push_str(" --check");
+    }
+    command
+}
+
+fn simulate(scenario: &Scenario, seeds: &[u64], arguments: &Arguments) -> Result<Vec<Run>, Failure> {
+    let bar = arguments.effort.progress(&vec![scenario; seeds.len()]);
+    let tell = |advance| bar.advance(advance);
+    match (&arguments.trace, seeds) {
+        (Some(path), &[seed]) => {
+            let file = File::create(path)
+                .map_err(|error| Failure::because(format!("{}: {error}", path.display())))?;
+            Ok(vec![run_traced(scenario, seed, Some(Box::new(BufWriter::new(file))), &tell)])
+        }
+        (Some(_), _) => Err(Failure::because("a trace is of one seed: choose it with --seed")),
+        (None, _) => Ok(run_seeds(scenario, seeds, arguments.effort.jobs(), &tell)),
+    }
 }

@@ -1,7 +1,9 @@
 //! Faults drawn from a seed: which kinds strike, how often, whom, and for how long.
 
+use crate::scenario::FaultPlan;
 use crate::world::{HostId, World};
 use core::time::Duration;
+use serde::Deserialize;
 use std::collections::BTreeMap;
 
 mod network;
@@ -11,7 +13,8 @@ mod tests;
 pub use network::network;
 
 /// A kind of fault.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum FaultKind {
     /// A host's process dies, with what its disk had not synced, and comes back later.
@@ -32,11 +35,15 @@ pub enum FaultKind {
     SlowDisk,
     /// A processor is slow.
     SlowProcessor,
+    /// Everything to and from a host is late.
+    SlowLink,
+    /// All links lose frames, which are sent again.
+    Lossy,
 }
 
 impl FaultKind {
     /// Every kind.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Kill,
         Self::ClockJump,
         Self::Sever,
@@ -46,6 +53,8 @@ impl FaultKind {
         Self::StallReader,
         Self::SlowDisk,
         Self::SlowProcessor,
+        Self::SlowLink,
+        Self::Lossy,
     ];
 }
 
@@ -56,6 +65,9 @@ enum Ending {
     Repair(Vec<(HostId, HostId)>),
     FastDisk(HostId),
     FastProcessor(usize),
+    FastLink(HostId),
+    /// As many frames are lost again as before.
+    Loss(u32),
 }
 
 /// Faults to come, and those that last.
@@ -80,15 +92,22 @@ impl Faults {
     /// About half of the kinds, each with a mean pause between 3 s and 60 s, beginning now. Equal seeds give equal faults in
     /// equal worlds.
     pub fn draw(seed: u64, world: &World) -> Self {
+        Self::draw_from(&FaultPlan::default(), seed, world)
+    }
+
+    /// Draws kinds and pauses as planned, beginning now. Equal seeds give equal faults in equal worlds.
+    pub fn draw_from(plan: &FaultPlan, seed: u64, world: &World) -> Self {
         let mut rng = fastrand::Rng::with_seed(seed ^ 0x00fa_0175);
+        let (least, most) = (plan.pause_min, plan.pause_max);
         let mut pauses = Vec::new();
-        for kind in FaultKind::ALL {
-            let (strikes, pause) = (rng.bool(), rng.u64(3..=60));
+        for &kind in &plan.kinds {
+            let strikes = rng.u32(0..1_000_000) < plan.share.per_million();
+            let pause = between(&mut rng, least, most);
             if strikes {
-                pauses.push((kind, Duration::from_secs(pause)));
+                pauses.push((kind, pause));
             }
         }
-        Self::new(rng, pauses, world)
+        Self { lasts_max: plan.lasts_max, ..Self::new(rng, pauses, world) }
     }
 
     /// These kinds, each with its mean pause.
@@ -189,12 +208,11 @@ impl Faults {
     }
 
     fn between(&mut self, least: Duration, most: Duration) -> Duration {
-        let nanos = |duration: Duration| u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
-        Duration::from_nanos(self.rng.u64(nanos(least)..=nanos(most)))
+        between(&mut self.rng, least, most)
     }
 
     fn lasting(&mut self) -> Duration {
-        self.between(Duration::from_millis(100), self.lasts_max)
+        self.between(FaultPlan::LASTS_MIN, self.lasts_max)
     }
 
     fn add_ending(&mut self, at: Duration, ending: Ending) {
@@ -242,6 +260,26 @@ impl Faults {
                 world.set_slowness(processor, self.rng.u32(200..=20_000));
                 self.add_ending(until, Ending::FastProcessor(processor));
             }
+            FaultKind::SlowLink => {
+                let delay = self.between(Duration::from_millis(1), Duration::from_secs(1));
+                world.set_delay(host, delay);
+                self.add_ending(until, Ending::FastLink(host));
+            }
+            FaultKind::Lossy => {
+                let before = world.links().loss_per_million;
+                world.set_loss(self.rng.u32(1_000..=200_000));
+                let before = self.loss_ends().unwrap_or(before);
+                self.add_ending(until, Ending::Loss(before));
+            }
+        }
+    }
+
+    /// Takes back how a loss that lasts would have ended.
+    fn loss_ends(&mut self) -> Option<u32> {
+        let (&key, _) = self.endings.iter().find(|(_, ending)| matches!(ending, Ending::Loss(_)))?;
+        match self.endings.remove(&key) {
+            Some(Ending::Loss(before)) => Some(before),
+            _ => None,
         }
     }
 
@@ -270,7 +308,14 @@ fn end(world: &mut World, ending: Ending) {
         Ending::Repair(links) => links.into_iter().for_each(|(from, to)| world.repair(from, to)),
         Ending::FastDisk(host) => world.set_sync_time(host, None),
         Ending::FastProcessor(processor) => world.set_slowness(processor, 100),
+        Ending::FastLink(host) => world.set_delay(host, Duration::ZERO),
+        Ending::Loss(per_million) => world.set_loss(per_million),
     }
+}
+
+fn between(rng: &mut fastrand::Rng, least: Duration, most: Duration) -> Duration {
+    let nanos = |duration: Duration| u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+    Duration::from_nanos(rng.u64(nanos(least)..=nanos(most)))
 }
 
 /// A run with faults: how long each phase lasts, and how often a block is cut.

@@ -3,6 +3,7 @@
 //! A [`World`] runs the very [`Peer`](selvedge_core::Peer) of the core on simulated hosts.
 
 pub mod bounds;
+pub mod byzantine;
 pub mod checkers;
 pub mod compare;
 mod costs;
@@ -24,7 +25,7 @@ mod world;
 pub use costs::Costs;
 pub use links::{Link, Links};
 pub use report::{BlockReport, Broken, Delays, Figure, Membership, Report, Traffic, Unit};
-pub use run::{Advance, Run, run, run_all, run_seeds};
+pub use run::{Advance, Run, run, run_all, run_seeds, run_traced};
 pub use scenario::{Scenario, ScenarioError};
 pub use watch::{Acceptance, BlockHistory, Watch};
 pub use world::{Disk, HostId, HostSettings, World};

@@ -2,6 +2,9 @@
 
 use core::time::Duration;
 
+/// So often at most a frame is lost one time after the other.
+const LOSSES_MAX: u32 = 8;
+
 /// The way from one host to another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Link {
@@ -28,6 +31,12 @@ pub struct Links {
     pub waiting_bytes_max: usize,
     /// After this time both ends notice that a connection over a broken link is dead.
     pub keepalive: Duration,
+    /// How likely a frame is lost and sent again, and again, until it arrives: in millionths.
+    pub loss_per_million: u32,
+    /// How long the sender waits before it sends a lost frame again; twice as long each further time.
+    pub retransmission: Duration,
+    /// How likely a frame ends its connection, as some box on the way may do: in millionths.
+    pub reset_per_million: u32,
 }
 
 impl Default for Links {
@@ -41,6 +50,9 @@ impl Default for Links {
             waiting_count_max: 2048,
             waiting_bytes_max: 16 << 20,
             keepalive: Duration::from_secs(20),
+            loss_per_million: 0,
+            retransmission: Duration::from_millis(200),
+            reset_per_million: 0,
         }
     }
 }
@@ -51,6 +63,21 @@ impl Links {
         let row = self.between_sites.get(from).or_else(|| self.between_sites.first());
         let link = row.and_then(|row| row.get(to).or_else(|| row.first()));
         link.copied().unwrap_or(Link { latency: Duration::ZERO, jitter: Duration::ZERO })
+    }
+
+    /// How much later a frame arrives because it was lost, perhaps more than once.
+    pub(crate) fn retransmissions(&self, rng: &mut fastrand::Rng) -> Duration {
+        let mut later = Duration::ZERO;
+        let mut wait = self.retransmission;
+        // TCP would give up in the end
+        for _ in 0..LOSSES_MAX {
+            if rng.u32(0..1_000_000) >= self.loss_per_million {
+                break;
+            }
+            later += wait;
+            wait *= 2;
+        }
+        later
     }
 
     /// How long a card needs for a frame.

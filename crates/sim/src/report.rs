@@ -1,9 +1,10 @@
 //! What came of a run, as plain data.
 
+use crate::checkers::Rule;
 use crate::scenario::Rules;
 use core::fmt;
 use core::time::Duration;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 /// A run with one seed. The same scenario, seed and version give the same report everywhere.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -113,8 +114,7 @@ pub struct Traffic {
 }
 
 /// An expectation that did not hold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Broken {
     /// Not every running host counts exactly the other running ones.
     FullMembership,
@@ -122,15 +122,25 @@ pub enum Broken {
     AllBlocks,
     /// A block took too long to the last host.
     LastPeerMax,
+    /// A rule that must not be broken was.
+    Rule(Rule),
+}
+
+/// As its name.
+impl Serialize for Broken {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
 }
 
 impl fmt::Display for Broken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::FullMembership => "full_membership",
-            Self::AllBlocks => "all_blocks",
-            Self::LastPeerMax => "last_peer_max",
-        })
+        match self {
+            Self::FullMembership => f.pad("full_membership"),
+            Self::AllBlocks => f.pad("all_blocks"),
+            Self::LastPeerMax => f.pad("last_peer_max"),
+            Self::Rule(rule) => write!(f, "rule:{rule}"),
+        }
     }
 }
 

@@ -4,7 +4,9 @@
 
 use core::time::Duration;
 use selvedge_sim::Scenario;
-use selvedge_sim::scenario::{Cores, Placement, parse_seeds};
+use selvedge_sim::byzantine::BehaviourKind;
+use selvedge_sim::faults::FaultKind;
+use selvedge_sim::scenario::{Behaviours, Cores, Placement, parse_seeds};
 
 const LEAST: &str = "name = 'test'\nhosts = { per_org = 4 }\ntime = { measured = '10s' }\n";
 
@@ -61,7 +63,9 @@ fn unknown_keys_are_refused() {
     tells("nonsense = 1", &["line 4", "unknown field `nonsense`"]);
     tells("[blocks]\npersecond = 1", &["line 5", "unknown field `persecond`", "`per_second`"]);
     tells("[gossip]\naliveTimeInterval = '1s'", &["line 5", "unknown field `aliveTimeInterval`"]);
-    tells("[network]\nloss = 0.1", &["line 5", "unknown field `loss`"]);
+    tells("[network]\ndrop = 0.1", &["line 5", "unknown field `drop`"]);
+    tells("[faults]\nkind = ['kill']", &["line 5", "unknown field `kind`", "`kinds`"]);
+    tells("[byzantine]\nshare = 0.1\nbehavior = 'drawn'", &["line 6", "unknown field `behavior`"]);
     tells("[costs]\nthinking = '1s'", &["line 5", "unknown field `thinking`"]);
     tells("[[actions.kill]]\nat = '1s'\nshare = 0.5\ndown = '1s'", &["line 7", "unknown field `down`"]);
     tells("[actions]\nexplode = 1", &["line 5", "unknown field `explode`"]);
@@ -85,6 +89,12 @@ fn wrong_values_are_shown_with_what_is_expected() {
     tells("[gossip]\nblock_window = -1", &["line 5"]);
     tells("[network]\nbandwidth = 'fast'", &["line 5", "fast", "100Mbit/s"]);
     tells("[[actions.kill]]\nat = '1s'\nshare = 2", &["line 6", "up to 1"]);
+    tells("[network]\nloss = 1", &["line 5", "a chance from 0 to 0.9"]);
+    tells("[faults]\nkinds = ['fire']", &["line 5", "fire", "`clock-jump`"]);
+    tells("[byzantine]\nshare = 0.2\nbehaviours = 'all'", &["line 6", "all", "\"drawn\" or a list"]);
+    tells("[byzantine]\nshare = 0.2\nbehaviours = ['kindness']", &["line 6", "kindness", "`false-heights`"]);
+    tells("[[actions.isolate]]\nat = '1s'\nshare = 0.1\nlasts = '1s'\nway = 'up'", &["line 8", "\"out\""]);
+    tells("[[actions.partition]]\nat = '1s'\nby = 'rows'", &["line 6", "\"sites\""]);
     let named = Scenario::parse(&LEAST.replace("test", "A name")).unwrap_err().to_string();
     assert!(named.contains("line 1") && named.contains("lowercase letters"), "{named}");
     tells("name = 'again'", &["line 4", "duplicate key"]);
@@ -108,6 +118,13 @@ fn what_does_not_fit_together_is_told_with_its_section() {
     tells("[[actions.kill]]\nat = '10s'\nshare = 0.5", &["kill at 10s", "ends after 10s"]);
     tells("[[actions.restart]]\nat = '1s'\nshare = 0.5\ndown = '1m'", &["restart at 1s", "beyond the end"]);
     tells("[blocks]\nleaders_per_org = 5", &["too few", "5 leaders"]);
+    tells("[[actions.partition]]\nat = '1s'", &["partition: either share or by"]);
+    tells("[[actions.partition]]\nat = '1s'\nshare = 0.1\nby = 'orgs'", &["partition: either share or by"]);
+    tells("[[actions.partition]]\nat = '1s'\nby = 'orgs'\nway = 'in'", &["partition: a way needs a share"]);
+    tells("[[actions.slow]]\nat = '1s'\nshare = 0.1\nlasts = '1s'", &["slow: at least one of"]);
+    tells("[faults]\nkinds = []", &["faults: without kinds"]);
+    tells("[faults]\npause_min = '2m'", &["pause_min"]);
+    tells("[byzantine]\nshare = 0.2\nbehaviours = []", &["byzantine: behaviours that do nothing"]);
 }
 
 #[test]
@@ -129,4 +146,42 @@ fn seeds_are_ranges() {
             .iter()
             .all(|text| parse_seeds(text).is_none())
     );
+}
+
+#[test]
+fn with_checkers_the_end_waits_for_convergence() {
+    let plain = Scenario::parse(LEAST).unwrap();
+    assert!(!plain.is_checked());
+    assert_eq!(plain.time.drain, Duration::from_secs(5));
+    let checked = plain.clone().with_checkers().unwrap();
+    assert!(checked.is_checked());
+    assert_eq!(checked.time.drain, checked.convergence_time());
+    let faulty = Scenario::parse(&format!("{LEAST}[faults]\nlasts_max = '5s'")).unwrap();
+    assert!(faulty.is_checked());
+    assert_eq!(faulty.time.drain, faulty.convergence_time());
+    // what goes on after the measured time
+    let action = "[[actions.isolate]]\nat = '9s'\nshare = 0.1\nlasts = '31s'";
+    let late = Scenario::parse(&format!("{LEAST}check = true\n{action}")).unwrap();
+    assert_eq!(late.time.drain, late.convergence_time() + Duration::from_secs(30));
+    let off = Scenario::parse(&format!("{LEAST}check = false\n[faults]")).unwrap();
+    assert!(!off.is_checked());
+}
+
+#[test]
+fn troubles_can_be_set() {
+    let scenario = Scenario::parse(&format!(
+        "{LEAST}[network]\nloss = 0.02\nretransmission = '100ms'\nreset = 0.000001\nkeepalive = '5s'\n\
+        [faults]\nkinds = ['kill', 'one-way']\nshare = 1.0\npause_min = '1s'\npause_max = '2s'\nlasts_max = '3s'\n\
+        [byzantine]\nshare = 0.25\nbehaviours = ['replay', 'flood', 'replay']\n\
+        [[actions.clock]]\nat = '1s'\nshare = 0.5\ndown = '1s'\noff = '-30m'\nforgets = true\n"
+    ))
+    .unwrap();
+    let links = &scenario.network.links;
+    assert_eq!((links.loss_per_million, links.reset_per_million), (20_000, 1));
+    assert_eq!((links.retransmission, links.keepalive), (Duration::from_millis(100), Duration::from_secs(5)));
+    let faults = scenario.faults.unwrap();
+    assert_eq!(faults.kinds, [FaultKind::Kill, FaultKind::OneWay]);
+    let byzantine = scenario.byzantine.unwrap();
+    assert_eq!(byzantine.behaviours, Behaviours::These(vec![BehaviourKind::Replay, BehaviourKind::Flood]));
+    assert_eq!(scenario.actions.clock[0].off.nanos(), -1_800_000_000_000);
 }

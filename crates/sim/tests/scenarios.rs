@@ -7,7 +7,21 @@ use selvedge_core::testing::crypto;
 use selvedge_sim::{Broken, Report, Scenario, run, run_seeds};
 use std::path::PathBuf;
 
-const SHIPPED: [&str; 6] = ["burst", "cold-start", "join-of-many", "mixed", "steady", "wide-area"];
+const SHIPPED: [&str; 13] = [
+    "asymmetric-partition",
+    "burst",
+    "byzantine",
+    "cold-start",
+    "faults",
+    "join-of-many",
+    "lossy-wide-area",
+    "mixed",
+    "partition-and-heal",
+    "rolling-restart",
+    "slow-peer",
+    "steady",
+    "wide-area",
+];
 
 fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../scenarios")
@@ -50,10 +64,20 @@ fn every_scenario_ends_as_it_expects() {
     for name in SHIPPED {
         let report = report(name, 1);
         assert_eq!(report.broken, [], "{report:#?}");
-        assert_eq!((report.membership.running, report.membership.known_share), (9, 1.0), "{report:#?}");
+        let running = match name {
+            // those that keep to the protocol
+            "byzantine" => 7..=7,
+            // a majority is started in the end
+            "faults" => 5..=9,
+            _ => 9..=9,
+        };
+        assert!(running.contains(&report.membership.running), "{report:#?}");
+        assert_eq!(report.membership.known_share, 1.0, "{report:#?}");
         assert_eq!(report.blocks.delivered_share, Some(1.0), "{report:#?}");
         assert!(report.membership.full_after_seconds.is_some(), "{report:#?}");
-        assert!(report.cpu_share > 0.0 && report.cpu_share < 0.5, "{report:#?}");
+        assert!(report.cpu_share > 0.0, "{report:#?}");
+        // where nothing is slow on purpose
+        assert!(report.cpu_share < 0.5 || ["faults", "slow-peer"].contains(&name), "{report:#?}");
     }
 }
 
@@ -61,10 +85,17 @@ fn every_scenario_ends_as_it_expects() {
 fn a_report_is_the_same_everywhere() {
     let digests: Vec<(&str, String)> = SHIPPED.iter().map(|name| (*name, digest(&report(name, 7)))).collect();
     let stored = [
+        ("asymmetric-partition", "bb712e1ff6b702b3"),
         ("burst", "22320b10ba4673f1"),
+        ("byzantine", "67a60ca5340cd26a"),
         ("cold-start", "130ab7e4a3045632"),
+        ("faults", "d979d1955f10fc68"),
         ("join-of-many", "0cfdc765e848c296"),
+        ("lossy-wide-area", "2ddc77eb926098d9"),
         ("mixed", "087581d740e99ee8"),
+        ("partition-and-heal", "9541f82569ea3e27"),
+        ("rolling-restart", "693c24f65ed43141"),
+        ("slow-peer", "c52abb41198bd1ba"),
         ("steady", "252357f057cf176c"),
         ("wide-area", "67f3e60f24dabb99"),
     ];

@@ -5,9 +5,10 @@
 
 use core::time::Duration;
 use selvedge_core::Config;
-use selvedge_sim::checkers::{Checkers, convergence_time};
+use selvedge_sim::checkers::{Checkers, Failure, convergence_time};
 use selvedge_sim::faults::{Faults, Phases, network};
 use selvedge_sim::{HostId, World};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -41,14 +42,22 @@ fn run(seed: u64) -> World {
 fn no_rule_is_broken() {
     let seeds = std::env::var("SWARM_SEEDS").ok();
     let count = seeds.and_then(|seeds| seeds.parse().ok()).unwrap_or(30);
-    let mut broken = Vec::new();
     let only = std::env::var("SWARM_SEED").ok().and_then(|seed| seed.parse::<u64>().ok());
-    for seed in only.map_or(0..count, |seed| seed..seed + 1) {
-        let world = run(seed);
-        if let Some(failure) = world.failure() {
-            println!("{failure}\n");
-            broken.push((seed, failure.rule, failure.observed.clone()));
-        }
-    }
+    let seeds = only.map_or(0..count, |seed| seed..seed + 1);
+    let next = AtomicU64::new(seeds.start);
+    let work = || {
+        let seeds = std::iter::from_fn(|| {
+            Some(next.fetch_add(1, Ordering::Relaxed)).filter(|seed| seeds.contains(seed))
+        });
+        seeds.filter_map(|seed| run(seed).failure().cloned()).collect::<Vec<_>>()
+    };
+    let jobs = std::thread::available_parallelism().map_or(1, usize::from);
+    let mut broken: Vec<Failure> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..jobs).map(|_| scope.spawn(work)).collect();
+        threads.into_iter().flat_map(|thread| thread.join().expect("no panic")).collect()
+    });
+    broken.sort_by_key(|failure| failure.seed);
+    broken.iter().for_each(|failure| println!("{failure}\n"));
+    let broken: Vec<_> = broken.iter().map(|it| (it.seed, it.rule, &it.observed)).collect();
     assert!(broken.is_empty(), "{broken:#?}");
 }

@@ -38,6 +38,14 @@ impl Size {
         }
         Ok(scenario)
     }
+
+    /// The flags that ask for it, each with a space before it.
+    pub(super) fn flags(&self) -> String {
+        let nodes = self.nodes.map(|count| format!(" --nodes {count}"));
+        let measured =
+            self.duration.map(|time| format!(" --duration {}", selvedge_core::format_duration(time)));
+        nodes.into_iter().chain(measured).collect()
+    }
 }
 
 /// How hard the machine works, and what it shows meanwhile.

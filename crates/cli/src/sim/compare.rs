@@ -82,6 +82,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         Some(bounded) => (bounded.size(a)?, bounded.size(b)?, &bounded.bounds.seeds),
         None => (a, b, &arguments.seeds),
     };
+    plots::make_folder(arguments.plots.as_deref())?;
     // in turns, so that the bar goes evenly
     let tasks: Vec<(&Scenario, u64)> = seeds.clone().flat_map(|seed| [(&a, seed), (&b, seed)]).collect();
     let bar = arguments.effort.progress(&tasks.iter().map(|(scenario, _)| *scenario).collect::<Vec<_>>());

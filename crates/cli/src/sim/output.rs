@@ -13,12 +13,19 @@ const COLUMNS_MAX: usize = 5;
 const LABEL_WIDTH: usize = 38;
 const COLUMN_WIDTH: usize = 12;
 
-/// What did not hold in a run.
-pub(super) fn broken(run: &Run) -> Option<String> {
-    let names: Vec<String> = run.report.broken.iter().map(ToString::to_string).collect();
+/// What did not hold in a run, in whole lines: the broken rule with what came before it, and how to see it again.
+pub(super) fn broken(run: &Run, again: &str) -> String {
+    let mut text = String::new();
     let (scenario, seed) = (&run.report.scenario, run.report.seed);
-    (!names.is_empty())
-        .then(|| format!("{scenario}, seed {seed}: {} expected, does not hold", names.join(", ")))
+    if let Some(failure) = &run.failure {
+        let _ = writeln!(text, "error: {scenario}, {failure}");
+    } else {
+        let names: Vec<String> = run.report.broken.iter().map(ToString::to_string).collect();
+        let _ =
+            writeln!(text, "error: {scenario}, seed {seed}: {} expected, does not hold", names.join(", "));
+    }
+    let _ = writeln!(text, "again, at commit {}: {again}", env!("SELVEDGE_COMMIT"));
+    text
 }
 
 /// One object a line.

@@ -61,11 +61,17 @@ impl<'a> Side<'a> {
     }
 }
 
-/// Writes a file for each picture there is something for into a folder, which is made if need be.
+/// Makes the folder that pictures go into, before the work of which they tell.
+pub(super) fn make_folder(folder: Option<&Path>) -> Result<(), Failure> {
+    folder.map_or(Ok(()), |folder| std::fs::create_dir_all(folder).map_err(|error| failed(folder, error)))
+}
+
+fn failed(path: &Path, error: std::io::Error) -> Failure {
+    Failure::because(format!("{}: {error}", path.display()))
+}
+
+/// Writes a file for each picture there is something for.
 pub(super) fn write(folder: &Path, sides: &[Side<'_>]) -> Result<(), Failure> {
-    let failed =
-        |path: &Path, error: std::io::Error| Failure::because(format!("{}: {error}", path.display()));
-    std::fs::create_dir_all(folder).map_err(|error| failed(folder, error))?;
     for (name, picture) in pictures(sides) {
         let path = folder.join(name);
         let Some(svg) = picture.svg()? else { continue };

@@ -19,6 +19,7 @@ mod probe_refused;
 mod probe_tls;
 mod sim_bounds;
 mod sim_compare;
+mod sim_plots;
 mod sim_run;
 mod sim_wrong;
 mod support;

@@ -85,3 +85,16 @@ fn a_run_is_repeated_by_its_seed() {
     assert_eq!(report("5"), report("5"));
     assert_ne!(report("5")["blocks"], report("6")["blocks"]);
 }
+
+#[test]
+fn a_trace_has_a_line_for_each_transition_and_is_always_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let trace = |name: &str| {
+        let path = folder.path().join(name);
+        small("steady", &["--seed", "5", "--trace", path.to_str().unwrap()]).succeeded();
+        std::fs::read_to_string(path).unwrap()
+    };
+    let first = trace("first.txt");
+    assert!(first.lines().count() > 1000 && first.lines().all(|line| line.contains(" host ")));
+    assert_eq!(first, trace("second.txt"));
+}

@@ -19,7 +19,9 @@ fn broken_expectations_exit_with_1_after_the_report() {
     assert_eq!(run.lines().len(), 2);
     assert_eq!(run.lines()[0]["broken"], serde_json::json!(["full_membership", "all_blocks"]));
     let expected = "error: test, seed 2: full_membership, all_blocks expected, does not hold";
-    assert_eq!(run.err.lines().last(), Some(expected), "{}", run.err);
+    assert!(run.err.lines().any(|line| line == expected), "{}", run.err);
+    let again = run.err.lines().last().unwrap();
+    assert!(again.starts_with("again, at commit ") && again.ends_with("test.toml --seed 2"), "{again}");
 }
 
 #[test]
@@ -48,6 +50,20 @@ fn flags_must_fit_the_scenario() {
     assert_eq!(run(LEAST, &["--seeds", "5..1"]).code, Some(2));
     assert_eq!(run(LEAST, &["--duration", "long"]).code, Some(2));
     assert_eq!(run(LEAST, &["--json", "--csv"]).code, Some(2));
+    assert_eq!(run(LEAST, &["--trace", "trace.txt", "--seeds", "1..2"]).code, Some(2));
+}
+
+/// A disk that takes longer than anybody waits breaks a rule.
+#[test]
+fn a_broken_rule_is_told_with_what_came_before_and_how_to_see_it_again() {
+    let text = format!("{LEAST}blocks = {{ per_second = 1 }}\ncosts = {{ sync = '10m' }}\n");
+    let run = run(&text, &["--check", "--seeds", "3..4", "--json"]).failed();
+    assert_eq!(run.lines()[0]["broken"], serde_json::json!(["rule:progress"]), "{}", run.out);
+    let err = &run.err;
+    assert!(err.contains("seed 3: rule 'progress' broken after "), "{err}");
+    assert!(err.lines().filter(|line| line.contains(" host ")).count() > 100, "{err}");
+    let again = err.lines().last().unwrap();
+    assert!(again.ends_with("test.toml --seed 4 --check"), "{again}");
 }
 
 #[test]

@@ -17,7 +17,7 @@ pub(crate) mod serve;
 mod state_info;
 mod store;
 mod transfer;
-mod verifying;
+pub(crate) mod verifying;
 mod view;
 
 pub use view::{ChannelMember, ChannelView};

@@ -1,4 +1,4 @@
-//! StateInfo messages whose signatures are being verified, so that a copy which comes meanwhile is not verified again.
+//! Messages whose signatures are being verified, so that a copy which comes meanwhile is not verified again.
 
 use crate::ids::PkiId;
 use crate::reject::{Reject, Unfitting};

@@ -3,6 +3,7 @@
 //! Items are kept and passed on as their owners signed them. Each one is judged for itself (spec/05 W-20): what cannot be
 //! validated is left out, and not asked for again where it came from.
 
+use crate::channel::verifying::Verifying;
 use crate::ids::{MspId, PkiId};
 use crate::input::IdentityClaims;
 use crate::messages::{self, PullOf};
@@ -54,6 +55,8 @@ pub(crate) struct Item {
 pub(crate) struct IdentityPull {
     /// Marshalled envelopes, the own one included.
     items: Table<PkiId, Bytes>,
+    /// Items that are being checked.
+    verifying: Verifying,
     initiator: Initiator<PkiId>,
     responder: Responder,
     round_at: Instant,
@@ -68,6 +71,7 @@ impl IdentityPull {
     pub(crate) fn new(seed: u64) -> Self {
         Self {
             items: Table::new(seed),
+            verifying: Verifying::default(),
             initiator: Initiator::default(),
             responder: Responder::default(),
             round_at: Instant::default(),
@@ -300,8 +304,23 @@ impl Peer {
         }
         let view =
             EnvelopeView::parse(seal(view.payload(), view.signature(), None)).map_err(Malformed::from)?;
+        self.identities.pull.verifying.begin(pki_id, &view)?;
+        let taken = self.check_item(sender, pki_id, &content.cert, view.clone());
+        if taken.is_err() {
+            self.identities.pull.verifying.end(&pki_id, &view);
+        }
+        taken
+    }
+
+    fn check_item(
+        &mut self,
+        sender: &Sender,
+        pki_id: PkiId,
+        identity: &Bytes,
+        view: EnvelopeView,
+    ) -> Result<(), Reject> {
         // copied, so that an identity kept for long does not keep the whole update
-        let identity = Bytes::copy_from_slice(&content.cert);
+        let identity = Bytes::copy_from_slice(identity);
         let item = Box::new(Item { sender: sender.clone(), pki_id, identity, view });
         if self.identities.known(&pki_id).is_some_and(|known| known.identity == item.identity) {
             return self.verify_item(item, None);
@@ -340,7 +359,7 @@ impl Peer {
     }
 
     fn on_item_claims(&mut self, item: Box<Item>, claims: Option<IdentityClaims>) {
-        let (sender, pki_id) = (item.sender.clone(), item.pki_id);
+        let (sender, pki_id, view) = (item.sender.clone(), item.pki_id, item.view.clone());
         let verified = match claims {
             None => Err(Misbehaviour::IdentityInvalid.into()),
             Some(claims) if claims.pki_id != pki_id => Err(Misbehaviour::IdentityMismatch.into()),
@@ -348,12 +367,14 @@ impl Peer {
             Some(claims) => self.verify_item(item, Some(claims)),
         };
         if let Err(reason) = verified {
+            self.identities.pull.verifying.end(&pki_id, &view);
             self.refuse_item(&sender, pki_id, reason);
         }
     }
 
     fn on_item_verified(&mut self, item: &Item, claims: Option<IdentityClaims>, ok: bool) {
         let Item { sender, pki_id, identity, view } = item;
+        self.identities.pull.verifying.end(pki_id, view);
         if !ok {
             return self.refuse_item(sender, *pki_id, Misbehaviour::SignatureInvalid.into());
         }

@@ -279,3 +279,21 @@ fn an_identity_that_expired_or_was_revoked_is_not_offered_any_more() {
     cluster.run_for(ms(10));
     assert_eq!(held(&mut cluster), ids[2..]);
 }
+
+#[test]
+fn an_item_that_comes_twice_is_verified_once() {
+    let (mut cluster, node, puppet, connection) = pair(21);
+    cluster.set_crypto_delay(node, ms(20));
+    let identity = crypto::identity("Org1MSP", "unknown");
+    let nonce = next_nonce(&mut cluster, puppet);
+    cluster.puppet_send(puppet, connection, digest(nonce, &[crypto::pki_id(&identity)]));
+    cluster.run_for(ms(5));
+    let before = cluster.peer(node).stats().verify_count;
+    let forged = item(&identity, crypto::pki_id(&identity), b"Org1MSP|other");
+    for item in [forged, own_item(&identity), own_item(&identity), own_item(&identity)] {
+        cluster.puppet_send(puppet, connection, update(nonce, &[item]));
+    }
+    cluster.run_for(ms(100));
+    assert_eq!(cluster.peer(node).stats().verify_count, before + 2, "the forged one and the true one");
+    assert_eq!(cluster.peer(node).identity_count(), 3);
+}

@@ -134,3 +134,23 @@ fn a_response_goes_on_after_elements_that_had_to_wait() {
     cluster.run_for(ms(50));
     assert_eq!(cluster.peer(peer).alive_count(), 40, "the strangers and the puppet");
 }
+
+#[test]
+fn a_secret_counts_that_is_proven_when_its_message_is_out_of_date() {
+    let (mut cluster, _, puppet, stream) = peer_and_puppet();
+    let message =
+        |seq_num: u64| Alive { seq_num, ..stranger(1) }.with_identity().with_secret("10.0.0.1:7051");
+    let stripped = |seq_num| EnvelopeView::parse(message(seq_num).seal()).unwrap().without_secret();
+    cluster.puppet_send(puppet, stream, stripped(1));
+    cluster.run_for(ms(20));
+    cluster.set_tracing(true);
+    // the second message is known when the secret that came with the first is proven
+    cluster.puppet_send(puppet, stream, stripped(2));
+    cluster.puppet_send(puppet, stream, message(1).seal());
+    cluster.run_for(ms(20));
+    cluster.puppet_send(puppet, stream, message(3).seal());
+    cluster.run_for(ms(20));
+    let checks = verified(&mut cluster);
+    let secrets = checks.iter().filter(|check| check.contains("secret")).count();
+    assert_eq!((checks.len(), secrets), (3, 0), "the second, a secret alone, the third: {checks:?}");
+}

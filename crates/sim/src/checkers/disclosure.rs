@@ -67,9 +67,9 @@ impl Sent<'_> {
         Ok(())
     }
 
-    /// Whether a host publishes an external endpoint.
+    /// Whether a host publishes an external endpoint. A Byzantine one may say this and that.
     fn shows(&self, host: HostId) -> bool {
-        !self.world.external_endpoint(host).is_empty()
+        !self.world.external_endpoint(host).is_empty() || !self.world.is_honest(host)
     }
 
     fn origin(&self, pki_id: &[u8]) -> Result<HostId, String> {

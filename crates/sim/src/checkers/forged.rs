@@ -17,6 +17,10 @@ impl Checker for Forged {
     fn on_output(&mut self, world: &World, _host: HostId, output: &Output) -> Result<(), String> {
         let Output::Event(Event::MemberAlive { pki_id, org, endpoint }) = output else { return Ok(()) };
         let host = check(world, pki_id, org)?;
+        if !world.is_honest(host) {
+            // it may say so itself
+            return Ok(());
+        }
         let endpoints = [world.endpoint(host), world.external_endpoint(host)];
         if !endpoint.is_empty() && !endpoints.contains(&endpoint) {
             return Err(format!("takes {} to be at {endpoint}", world.name(host)));
@@ -25,7 +29,9 @@ impl Checker for Forged {
     }
 
     fn at_end(&mut self, world: &World) -> Result<(), String> {
-        for member in world.hosts().filter_map(|host| world.peer(host)).flat_map(|peer| peer.members()) {
+        for member in
+            world.honest_running().filter_map(|host| world.peer(host)).flat_map(|peer| peer.members())
+        {
             check(world, &member.pki_id, &member.org)?;
         }
         Ok(())

@@ -1,4 +1,5 @@
-//! Membership converges to who is alive, as far as organisations show themselves to each other.
+//! Membership converges to who is alive, as far as organisations show themselves to each other. Of Byzantine hosts anything
+//! may be thought.
 
 use super::{Checker, Rule};
 use crate::links::Links;
@@ -30,11 +31,11 @@ impl Checker for Membership {
 
     fn converged(&mut self, world: &World) -> Result<(), String> {
         let mut wrong = Vec::new();
-        for host in world.hosts() {
+        for host in world.honest_running() {
             let Some(peer) = world.peer(host) else { continue };
             let alive: BTreeSet<PkiId> =
                 peer.members().filter(|member| member.is_alive).map(|member| member.pki_id).collect();
-            for other in world.hosts().filter(|&other| other != host) {
+            for other in world.hosts().filter(|&other| other != host && world.is_honest(other)) {
                 let takes_for_alive = alive.contains(&world.pki_id(other));
                 if takes_for_alive && !world.runs(other) {
                     wrong.push(format!("{} takes {} for alive", world.name(host), world.name(other)));

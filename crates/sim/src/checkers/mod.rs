@@ -83,6 +83,8 @@ pub struct Failure {
     pub host: Option<String>,
     /// What was seen.
     pub observed: String,
+    /// Hosts that do not keep to the protocol, and how.
+    pub byzantine: Vec<String>,
     /// The transitions before it, oldest first.
     pub transitions: Vec<String>,
 }
@@ -92,6 +94,9 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for line in &self.transitions {
             writeln!(f, "{line}")?;
+        }
+        for host in &self.byzantine {
+            writeln!(f, "byzantine: {host}")?;
         }
         let host = self.host.as_deref().map(|host| format!(" at {host}")).unwrap_or_default();
         write!(

@@ -14,7 +14,7 @@ impl Checker for Progress {
 
     fn converged(&mut self, world: &World) -> Result<(), String> {
         let expected = world.chain().len() as u64;
-        let behind = world.hosts().filter(|&host| world.runs(host) && world.disk(host).height() < expected);
+        let behind = world.honest_running().filter(|&host| world.disk(host).height() < expected);
         let texts: Vec<String> =
             behind.map(|host| format!("{} has {}", world.name(host), world.disk(host).height())).collect();
         if texts.is_empty() {

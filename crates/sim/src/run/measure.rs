@@ -7,7 +7,7 @@ use crate::scenario::{Cores, Counted, Scenario};
 use crate::watch::{Acceptance, BlockHistory};
 use crate::world::{HostId, World};
 use core::time::Duration;
-use selvedge_core::BlockSource;
+use selvedge_core::{BlockSource, Peer};
 
 /// How many of the other running hosts the running ones count as alive, all together.
 #[derive(Clone, Copy, Debug, Default)]
@@ -36,8 +36,11 @@ impl Known {
     }
 }
 
-/// Looks at every host.
+/// Looks at every host; with Byzantine hosts at the others, and their names.
 pub(super) fn known(world: &World) -> Known {
+    if world.hosts().any(|host| !world.is_honest(host)) {
+        return known_by_name(world);
+    }
     let running_count = world.hosts().filter(|&host| world.runs(host)).count();
     let others = running_count.saturating_sub(1);
     let channel = &world.channel().channel;
@@ -51,6 +54,30 @@ pub(super) fn known(world: &World) -> Known {
     // only worth a look when nearly all is done
     known.is_channel_exact =
         known.is_exact && peers().all(|peer| peer.channel_member_count(channel) >= others);
+    known
+}
+
+/// Of hosts that do not run nobody may be taken for alive; of Byzantine hosts anything may be thought.
+fn known_by_name(world: &World) -> Known {
+    let running: Vec<HostId> = world.honest_running().collect();
+    let mut known =
+        Known { running_count: running.len(), known_count: 0, is_exact: true, is_channel_exact: false };
+    let peers = || running.iter().filter_map(|&host| world.peer(host));
+    let honest = |pki_id| world.host_of(&pki_id).filter(|&it| world.is_honest(it));
+    for peer in peers() {
+        let alive = peer.members().filter(|member| member.is_alive);
+        let (right, wrong): (Vec<HostId>, Vec<HostId>) =
+            alive.filter_map(|member| honest(member.pki_id)).partition(|&it| world.runs(it));
+        known.known_count += right.len();
+        known.is_exact &= wrong.is_empty() && right.len() + 1 == running.len();
+    }
+    let has_channel = |peer: &Peer| {
+        let members = peer.channel(&world.channel().channel).map(|channel| channel.members);
+        let hosts = members.into_iter().flatten().filter_map(|member| honest(member.pki_id));
+        // itself among them, once it announced itself
+        hosts.filter(|&it| world.runs(it)).count() >= running.len()
+    };
+    known.is_channel_exact = known.is_exact && peers().all(has_channel);
     known
 }
 
@@ -183,7 +210,7 @@ impl Course<'_> {
 
     fn blocks(&self) -> BlockReport {
         let histories = self.world.watch().blocks();
-        let running: Vec<HostId> = self.world.hosts().filter(|&host| self.world.runs(host)).collect();
+        let running: Vec<HostId> = self.world.honest_running().collect();
         let cut_count = histories.len() as u64;
         let receivers = &running[self.scenario.leader_count().min(running.len())..];
         let accepted = |source| histories.iter().map(|history| self.accepted_count(history, source)).sum();
@@ -263,7 +290,9 @@ impl Course<'_> {
     /// Of the hosts that ran from the cut on.
     fn delays(&self, history: &BlockHistory) -> Vec<Duration> {
         let cut = cut(history);
-        let ran = |host: HostId, delay: Duration| self.lives.ran(host, cut, cut + delay);
+        let ran = |host: HostId, delay: Duration| {
+            self.lives.ran(host, cut, cut + delay) && self.world.is_honest(host)
+        };
         let leader_count = self.scenario.leader_count();
         match self.scenario.blocks.counted {
             Counted::Durable => {
@@ -290,7 +319,10 @@ impl Course<'_> {
             (expect.all_blocks && !has_all, Broken::AllBlocks),
             (expect.last_peer_max.is_some_and(too_late), Broken::LastPeerMax),
         ];
-        checks.into_iter().filter(|(is_broken, _)| *is_broken).map(|(_, broken)| broken).collect()
+        let rule = self.world.failure().map(|failure| Broken::Rule(failure.rule));
+        let unmet = checks.into_iter().filter(|(is_broken, _)| *is_broken).map(|(_, broken)| broken);
+        // a broken rule ended the run before its time
+        rule.map_or_else(|| unmet.collect(), |rule| vec![rule])
     }
 }
 

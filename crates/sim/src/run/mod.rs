@@ -6,8 +6,11 @@ mod many;
 mod measure;
 mod sampler;
 mod timeline;
+mod watched;
 
+use crate::checkers::{Checkers, Failure};
 use crate::curves::Curves;
+use crate::faults::Faults;
 use crate::report::Report;
 use crate::scenario::Scenario;
 use crate::world::{HostId, World};
@@ -16,8 +19,10 @@ use lives::Lives;
 pub use many::{run_all, run_seeds};
 use measure::{Course, Milestones, Tally};
 use sampler::Sampler;
+use std::io::Write;
+use std::sync::Arc;
 use std::time::Instant;
-use timeline::{Step, Timeline};
+use timeline::{Parts, Slowness, Step, Timeline};
 
 /// How often it is looked whether all know each other.
 const LOOK_INTERVAL: Duration = Duration::from_millis(100);
@@ -29,6 +34,8 @@ pub struct Run {
     pub report: Report,
     /// How it went over time, likewise.
     pub curves: Curves,
+    /// The rule that was broken, if checkers watched; it ended the run.
+    pub failure: Option<Failure>,
     /// How long it took on this machine.
     pub took: Duration,
 }
@@ -51,9 +58,27 @@ pub struct Advance {
 
 /// Runs a scenario with one seed. `tell` hears of every bit of simulated time.
 pub fn run(scenario: &Scenario, seed: u64, tell: &dyn Fn(Advance)) -> Run {
+    run_traced(scenario, seed, None, tell)
+}
+
+/// As [`run`], and writes every transition to `trace`, one line each. What the writer refuses is lost.
+pub fn run_traced(
+    scenario: &Scenario,
+    seed: u64,
+    trace: Option<Box<dyn Write + Send>>,
+    tell: &dyn Fn(Advance),
+) -> Run {
     let began = Instant::now();
-    let (report, curves) = Runner::new(scenario, seed, tell).run();
-    Run { report, curves, took: began.elapsed() }
+    let mut runner = Runner::new(scenario, seed, tell);
+    if scenario.is_checked() {
+        runner.world.set_checkers(Checkers::all());
+    }
+    if let Some(trace) = trace {
+        runner.world.write_trace(trace);
+    }
+    runner.run();
+    let (report, curves) = runner.results();
+    Run { report, curves, failure: runner.world.failure().cloned(), took: began.elapsed() }
 }
 
 struct Runner<'a> {
@@ -62,9 +87,14 @@ struct Runner<'a> {
     tell: &'a dyn Fn(Advance),
     world: World,
     leaders: Vec<HostId>,
+    timeline: Arc<Timeline>,
+    /// While faults strike.
+    faults: Option<Faults>,
     lives: Lives,
     /// Since when nobody started or ended.
     quiet_since: Duration,
+    /// Since when nothing is disturbed in any way.
+    healed_at: Duration,
     /// Whether all know each other, as far as was looked since then.
     is_full: bool,
     /// Whether all know each other as members of the channel, likewise.
@@ -75,15 +105,27 @@ struct Runner<'a> {
 
 impl<'a> Runner<'a> {
     fn new(scenario: &'a Scenario, seed: u64, tell: &'a dyn Fn(Advance)) -> Self {
-        let world = ground::build(scenario, seed);
+        // not the world's own seed, which draws other things
+        let mut rng = fastrand::Rng::with_seed(seed ^ 0x7469_6d65_6c69_6e65);
+        let timeline = Arc::new(Timeline::new(scenario, &mut rng));
+        let mut world = ground::build(scenario, seed);
+        ground::corrupt(scenario, seed, &mut world);
+        let leaders: Vec<HostId> = world.hosts().take(scenario.leader_count()).collect();
+        if scenario.faults.is_some() {
+            // leaders may miss a block while they are away
+            leaders.iter().for_each(|&leader| world.subscribe(leader, true));
+        }
         Self {
             scenario,
             seed,
             tell,
-            leaders: world.hosts().take(scenario.leader_count()).collect(),
+            leaders,
+            timeline,
+            faults: None,
             lives: Lives::new(scenario.hosts.count),
             world,
             quiet_since: Duration::ZERO,
+            healed_at: Duration::ZERO,
             is_full: false,
             is_channel_full: false,
             milestones: Milestones::default(),
@@ -91,71 +133,122 @@ impl<'a> Runner<'a> {
         }
     }
 
-    fn run(mut self) -> (Report, Curves) {
-        // not the world's own seed, which draws other things
-        let mut rng = fastrand::Rng::with_seed(self.seed ^ 0x7469_6d65_6c69_6e65);
-        let timeline = Timeline::new(self.scenario, &mut rng);
+    fn run(&mut self) {
+        if self.scenario.is_checked() {
+            self.run_watched();
+        } else {
+            self.run_to_end();
+        }
+    }
+
+    fn run_to_end(&mut self) {
         let times = self.scenario.time;
         let mut marks = [times.measured_from(), times.measured_until()].into_iter().peekable();
+        let timeline = Arc::clone(&self.timeline);
         for (at, step) in &timeline.steps {
             while let Some(mark) = marks.next_if(|mark| mark <= at) {
                 self.advance(mark);
-                self.tally(mark);
+                self.pass(mark);
             }
             self.advance(*at);
-            self.step(*step);
+            self.step(step);
         }
         for mark in marks {
             self.advance(mark);
-            self.tally(mark);
+            self.pass(mark);
         }
         self.advance(times.end());
         self.look();
-        let Self { scenario, seed, world, lives, milestones, .. } = &self;
-        let course = Course { scenario, seed: *seed, world, lives, milestones, timeline: &timeline };
-        let (report, to_last_peer) = (course.report(), course.to_last_peer());
-        (report, Curves { to_last_peer, points: self.sampler.into_points() })
     }
 
-    fn step(&mut self, step: Step) {
-        let now = self.world.now();
-        match step {
+    fn results(&self) -> (Report, Curves) {
+        let Self { scenario, seed, world, lives, milestones, timeline, .. } = self;
+        let course = Course { scenario, seed: *seed, world, lives, milestones, timeline };
+        let curves = Curves { to_last_peer: course.to_last_peer(), points: self.sampler.points().to_vec() };
+        (course.report(), curves)
+    }
+
+    fn step(&mut self, step: &Step) {
+        if self.world.failure().is_some() {
+            return;
+        }
+        self.healed_at = self.world.now();
+        match *step {
             Step::Start(place) => self.with_host(place, |world, host| world.start(host)),
             Step::Kill(place) => self.with_host(place, |world, host| world.kill(host)),
             Step::Cut { size_bytes } => {
-                let leaders = &self.leaders;
+                // those who subscribe read it themselves
+                let leaders = if self.scenario.faults.is_some() { &[][..] } else { &self.leaders };
                 self.world.cut_block(size_bytes, leaders);
-                return;
+            }
+            Step::Clock { host, off_nanos, forgets } => self.with_host(host, |world, host| {
+                world.set_clock_error(host, off_nanos);
+                if forgets {
+                    world.forget_incarnation(host);
+                }
+            }),
+            Step::Part(ref parts) => self.with_links(parts, World::cut),
+            Step::Join(ref parts) => self.with_links(parts, World::repair),
+            Step::Heal => self.world.heal(),
+            Step::Sever(place) => self.with_host(place, World::sever_all),
+            Step::Stall { host, time } => self.with_host(host, |world, host| world.stall_reading(host, time)),
+            Step::Slow { host, slowness } => {
+                self.with_host(host, |world, host| set_slowness(world, host, slowness, true));
+            }
+            Step::Fast { host, slowness } => {
+                self.with_host(host, |world, host| set_slowness(world, host, slowness, false));
             }
         }
+    }
+
+    fn with_links(&mut self, parts: &Parts, change: impl Fn(&mut World, HostId, HostId)) {
+        let host = |place: usize| HostId::from_index(u32::try_from(place).unwrap_or(u32::MAX));
+        parts.links().for_each(|(from, to)| change(&mut self.world, host(from), host(to)));
+    }
+
+    fn with_host(&mut self, place: usize, change: impl FnOnce(&mut World, HostId)) {
+        let Some(host) = self.world.hosts().nth(place) else { return };
+        let ran = self.world.runs(host);
+        change(&mut self.world, host);
+        if self.world.runs(host) != ran {
+            self.note_life(host);
+        }
+    }
+
+    /// A host started or ended.
+    fn note_life(&mut self, host: HostId) {
+        let now = self.world.now();
+        self.lives.note(host, self.world.runs(host), now);
         self.quiet_since = now;
         self.is_full = false;
         self.is_channel_full = false;
     }
 
-    fn with_host(&mut self, place: usize, change: impl FnOnce(&mut World, HostId)) {
-        let Some(host) = self.world.hosts().nth(place) else { return };
-        change(&mut self.world, host);
-        self.lives.note(host, self.world.runs(host), self.world.now());
-    }
-
-    fn tally(&mut self, mark: Duration) {
+    /// The measured time begins, or ends.
+    fn pass(&mut self, mark: Duration) {
         let tally = Tally::of(&self.world, self.scenario);
+        let plan = self.scenario.faults.as_ref();
         if mark == self.scenario.time.measured_from() {
             self.milestones.begun = tally;
+            self.faults = plan.map(|plan| Faults::draw_from(plan, self.seed, &self.world));
         } else {
             self.milestones.measured = tally;
+            self.heal();
         }
     }
 
-    /// Lets time pass, and looks now and then.
+    /// Lets time pass, lets faults strike, and looks now and then.
     fn advance(&mut self, until: Duration) {
-        while self.world.now() < until {
+        while self.world.now() < until && self.world.failure().is_none() {
             let now = self.world.now();
             let next_look = LOOK_INTERVAL * (now.as_millis() / LOOK_INTERVAL.as_millis() + 1) as u32;
-            let next = next_look.min(until);
+            let fault_at = self.faults.as_ref().and_then(Faults::next_at).unwrap_or(Duration::MAX);
+            let next = next_look.min(until).min(fault_at.max(now));
             self.world.run_until(next);
             (self.tell)(Advance { seed: self.seed, by: next - now });
+            if next >= fault_at {
+                self.with_faults(Faults::strike);
+            }
             let must_look = !(self.is_full && self.is_channel_full) || self.sampler.is_due(next);
             if next == next_look && must_look {
                 self.look();
@@ -179,5 +272,17 @@ impl<'a> Runner<'a> {
             self.is_channel_full = true;
             self.milestones.channel_full_at.push(at);
         }
+    }
+}
+
+fn set_slowness(world: &mut World, host: HostId, slowness: Slowness, is_slow: bool) {
+    if let Some(percent) = slowness.cores_percent {
+        world.set_slowness(world.processor(host), if is_slow { percent } else { 100 });
+    }
+    if slowness.sync.is_some() {
+        world.set_sync_time(host, slowness.sync.filter(|_| is_slow));
+    }
+    if let Some(delay) = slowness.delay {
+        world.set_delay(host, if is_slow { delay } else { Duration::ZERO });
     }
 }

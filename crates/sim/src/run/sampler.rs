@@ -78,7 +78,7 @@ impl Sampler {
         self.before = now;
     }
 
-    pub(super) fn into_points(self) -> Vec<Point> {
-        self.points
+    pub(super) fn points(&self) -> &[Point] {
+        &self.points
     }
 }

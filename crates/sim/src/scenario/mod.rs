@@ -1,18 +1,23 @@
 //! Scenarios: what a world is made of and what happens in it, as people write it down in TOML.
 
 mod actions;
+mod byzantine;
+mod faults;
 mod gossip;
 mod hosts;
 mod network;
 mod values;
 
-pub use actions::{Actions, Burst, Kill, Restart, Start};
+pub use actions::{Actions, Burst, Clock, Heal, Isolate, Partition, Restart, Slow, Stall, Wave};
+pub use byzantine::{Behaviours, ByzantinePlan};
+pub use faults::FaultPlan;
 pub use gossip::Gossip;
 pub use hosts::{Cores, Hosts};
 pub use network::{Network, Placement};
 pub(crate) use values::value;
-pub use values::{Bandwidth, Rate, Share, Size};
+pub use values::{Apart, Bandwidth, Chance, Factor, Rate, Share, Shift, Size, Way};
 
+use crate::checkers::convergence_time;
 use crate::costs::Costs;
 use core::fmt;
 use core::ops::RangeInclusive;
@@ -80,6 +85,15 @@ pub struct Scenario {
     /// What happens to hosts, and bursts of blocks.
     #[serde(default)]
     pub actions: Actions,
+    /// Faults drawn for each seed.
+    #[serde(default)]
+    pub faults: Option<FaultPlan>,
+    /// Hosts that do not keep to the protocol.
+    #[serde(default)]
+    pub byzantine: Option<ByzantinePlan>,
+    /// Whether checkers watch over every rule; if not said, with faults or Byzantine hosts.
+    #[serde(default)]
+    pub check: Option<bool>,
     /// What must hold at the end.
     #[serde(default)]
     pub expect: Expect,
@@ -98,7 +112,7 @@ pub struct Times {
     /// In which blocks are cut, actions begin, and bytes and work are counted.
     #[serde(deserialize_with = "value")]
     pub measured: Duration,
-    /// From then to the end.
+    /// From then to the end. With checkers at least as long as it takes until everything has converged.
     #[serde(default = "five_seconds", deserialize_with = "value")]
     pub drain: Duration,
 }
@@ -199,8 +213,7 @@ impl Scenario {
     /// line; or parts that do not fit each other.
     pub fn parse(text: &str) -> Result<Self, ScenarioError> {
         let scenario: Self = toml::from_str(text).map_err(Box::new)?;
-        scenario.check()?;
-        Ok(scenario)
+        scenario.settled()
     }
 
     /// The same with so many hosts in all.
@@ -210,8 +223,7 @@ impl Scenario {
     /// Every organisation needs its leaders, and there is a bound.
     pub fn with_hosts(mut self, count: usize) -> Result<Self, ScenarioError> {
         self.hosts.count = count;
-        self.check()?;
-        Ok(self)
+        self.settled()
     }
 
     /// The same with another measured time.
@@ -221,7 +233,44 @@ impl Scenario {
     /// No action may begin after it.
     pub fn with_measured(mut self, measured: Duration) -> Result<Self, ScenarioError> {
         self.time.measured = measured;
-        self.check()?;
+        self.settled()
+    }
+
+    /// The same with checkers.
+    ///
+    /// # Errors
+    ///
+    /// It may take too long until everything has converged.
+    pub fn with_checkers(mut self) -> Result<Self, ScenarioError> {
+        self.check = Some(true);
+        self.settled()
+    }
+
+    /// Whether checkers watch over every rule.
+    pub fn is_checked(&self) -> bool {
+        self.check.unwrap_or_else(|| self.faults.is_some() || self.byzantine.is_some())
+    }
+
+    /// How long it takes at most until everything has converged, once nothing is broken any more.
+    pub fn convergence_time(&self) -> Duration {
+        let of = |place| convergence_time(&self.gossip.config(self.rules_of(place)), &self.network.links);
+        (0..self.hosts.count).map(of).max().unwrap_or_default()
+    }
+
+    /// When the last action has ended, in measured time; at its end what still lasts is healed.
+    fn actions_end(&self) -> Duration {
+        let ends = self.actions.times().map(|times| times.ends).max().unwrap_or_default();
+        let heals = self.faults.is_some() || self.actions.has_open_end();
+        if heals { ends.max(self.time.measured) } else { ends }
+    }
+
+    /// With checkers the end waits for convergence.
+    fn settled(mut self) -> Result<Self, ScenarioError> {
+        if self.is_checked() {
+            let late = self.actions_end().saturating_sub(self.time.measured);
+            self.time.drain = self.time.drain.max(late.saturating_add(self.convergence_time()));
+        }
+        self.verify()?;
         Ok(self)
     }
 
@@ -250,7 +299,7 @@ impl Scenario {
         self.hosts.started.of(self.hosts.count)
     }
 
-    fn check(&self) -> Result<(), ScenarioError> {
+    fn verify(&self) -> Result<(), ScenarioError> {
         let unfitting = |text: String| Err(ScenarioError::Unfitting(text));
         let (count, leaders) = (self.hosts.count, self.leader_count());
         if count > Self::HOSTS_MAX {
@@ -274,7 +323,11 @@ impl Scenario {
                 "the measured time must be above zero, and all together at most a year".to_owned(),
             );
         }
-        for (what, begins, ends) in self.actions.times() {
+        let shares_cores = matches!(self.hosts.cores, Cores::Shared(_));
+        self.actions.check(shares_cores).or_else(unfitting)?;
+        self.faults.as_ref().map_or(Ok(()), FaultPlan::check).or_else(unfitting)?;
+        self.byzantine.as_ref().map_or(Ok(()), ByzantinePlan::check).or_else(unfitting)?;
+        for actions::Times { what, begins, ends } in self.actions.times() {
             let shown = selvedge_core::format_duration;
             if begins >= measured {
                 let (begins, measured) = (shown(begins), shown(measured));

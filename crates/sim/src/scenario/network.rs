@@ -1,6 +1,6 @@
 //! The network of a scenario.
 
-use super::values::{Bandwidth, matrix, some, value};
+use super::values::{Bandwidth, Chance, matrix, some, value};
 use crate::links::{Link, Links};
 use core::time::Duration;
 use serde::Deserialize;
@@ -46,6 +46,14 @@ struct Written {
     window_bytes: usize,
     waiting_count_max: usize,
     waiting_bytes_max: usize,
+    #[serde(deserialize_with = "value")]
+    loss: Chance,
+    #[serde(deserialize_with = "value")]
+    retransmission: Duration,
+    #[serde(deserialize_with = "value")]
+    reset: Chance,
+    #[serde(deserialize_with = "value")]
+    keepalive: Duration,
 }
 
 impl Default for Written {
@@ -62,6 +70,10 @@ impl Default for Written {
             window_bytes: links.window_bytes,
             waiting_count_max: links.waiting_count_max,
             waiting_bytes_max: links.waiting_bytes_max,
+            loss: Chance::default(),
+            retransmission: links.retransmission,
+            reset: Chance::default(),
+            keepalive: links.keepalive,
         }
     }
 }
@@ -98,7 +110,10 @@ impl TryFrom<Written> for Network {
             window_bytes: written.window_bytes,
             waiting_count_max: written.waiting_count_max,
             waiting_bytes_max: written.waiting_bytes_max,
-            ..default
+            keepalive: written.keepalive,
+            loss_per_million: written.loss.per_million(),
+            retransmission: written.retransmission,
+            reset_per_million: written.reset.per_million(),
         };
         Ok(Self { site_count, placement: written.placement, links })
     }

@@ -103,7 +103,6 @@ pub struct Share(f64);
 impl Share {
     /// Everything.
     pub const ALL: Self = Self(1.0);
-
     /// One of two.
     pub const HALF: Self = Self(0.5);
 
@@ -116,6 +115,11 @@ impl Share {
     pub fn of(self, count: usize) -> usize {
         (self.0 * count as f64).round() as usize
     }
+
+    /// In millionths.
+    pub fn per_million(self) -> u32 {
+        (self.0 * 1e6).round() as u32
+    }
 }
 
 impl Written for Share {
@@ -123,6 +127,115 @@ impl Written for Share {
 
     fn from_number(number: f64) -> Option<Self> {
         (number > 0.0 && number <= 1.0).then_some(Self(number))
+    }
+}
+
+/// How likely something is, from 0 to below 1.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Chance(f64);
+
+impl Chance {
+    /// In millionths.
+    pub fn per_million(self) -> u32 {
+        (self.0 * 1e6).round() as u32
+    }
+}
+
+impl Written for Chance {
+    const EXPECTED: &'static str = "a chance from 0 to 0.9, such as 0.01";
+
+    fn from_number(number: f64) -> Option<Self> {
+        (0.0..=0.9).contains(&number).then_some(Self(number))
+    }
+}
+
+/// How many times as long something takes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Factor(f64);
+
+impl Factor {
+    /// In per cent.
+    pub fn percent(self) -> u32 {
+        (self.0 * 100.0).round() as u32
+    }
+}
+
+impl Written for Factor {
+    const EXPECTED: &'static str = "a factor from 1 to 10000, such as 20";
+
+    fn from_number(number: f64) -> Option<Self> {
+        (1.0..=10_000.0).contains(&number).then_some(Self(number))
+    }
+}
+
+/// A time ahead, or back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shift(i64);
+
+impl Shift {
+    /// In nanoseconds, negative if it is back.
+    pub fn nanos(self) -> i64 {
+        self.0
+    }
+}
+
+impl Written for Shift {
+    const EXPECTED: &'static str = "a time ahead or back, up to a year, such as \"1h\" or \"-30m\"";
+
+    fn from_text(text: &str) -> Option<Self> {
+        let (is_back, duration) = match text.strip_prefix('-') {
+            Some(rest) => (true, Duration::from_text(rest)?),
+            None => (false, Duration::from_text(text)?),
+        };
+        let nanos =
+            i64::try_from(duration.as_nanos()).ok().filter(|_| duration <= super::Scenario::TIME_MAX)?;
+        Some(Self(if is_back { -nanos } else { nanos }))
+    }
+}
+
+/// In which direction nothing gets through.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Way {
+    /// Neither.
+    #[default]
+    Both,
+    /// To those who are cut off.
+    In,
+    /// From those who are cut off.
+    Out,
+}
+
+impl Written for Way {
+    const EXPECTED: &'static str = "\"both\", \"in\" or \"out\"";
+
+    fn from_text(text: &str) -> Option<Self> {
+        match text {
+            "both" => Some(Self::Both),
+            "in" => Some(Self::In),
+            "out" => Some(Self::Out),
+            _ => None,
+        }
+    }
+}
+
+/// What falls apart in a partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Apart {
+    /// Every organisation from the others.
+    Orgs,
+    /// Every site from the others.
+    Sites,
+}
+
+impl Written for Apart {
+    const EXPECTED: &'static str = "\"orgs\" or \"sites\"";
+
+    fn from_text(text: &str) -> Option<Self> {
+        match text {
+            "orgs" => Some(Self::Orgs),
+            "sites" => Some(Self::Sites),
+            _ => None,
+        }
     }
 }
 
@@ -231,6 +344,13 @@ mod tests {
         assert!([0.0, -0.5, 1.01, f64::NAN].iter().all(|number| Share::from_number(*number).is_none()));
         assert_eq!(Rate::from_number(3.0).map(Rate::interval), Some(Duration::from_nanos(333_333_333)));
         assert!([0.0, 1e5, f64::NAN].iter().all(|number| Rate::from_number(*number).is_none()));
+    }
+
+    #[test]
+    fn shifts_go_both_ways() {
+        assert_eq!(Shift::from_text("-30m").map(Shift::nanos), Some(-1_800_000_000_000));
+        assert_eq!(Shift::from_text("1h").map(Shift::nanos), Some(3_600_000_000_000));
+        assert!(["-", "--1h", "-1", "1000000h"].iter().all(|text| Shift::from_text(text).is_none()));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use super::disk::Disk;
 use super::task::Task;
 use super::wires::{Side, WireId};
+use crate::byzantine::Cast;
 use bytes::Bytes;
 use core::time::Duration;
 use selvedge_core::testing::crypto;
@@ -74,10 +75,14 @@ pub(super) struct Host {
     pub(super) disk: Disk,
     /// How long its disk needs for a sync, if not as long as others.
     pub(super) sync: Option<Duration>,
+    /// By how much everything is later that it sends, and that is sent to it.
+    pub(super) delay: Duration,
     /// What it did not read, while it does not read.
     pub(super) unread: Option<VecDeque<Unread>>,
     /// When it reads again.
     pub(super) reads_at: Instant,
+    /// What it does beside or instead of what its peer does, if it is Byzantine.
+    pub(super) cast: Option<Box<Cast>>,
     /// While it handles one message after the other, as a Go peer does.
     pub(super) task: Option<Task>,
     /// While it reads blocks from the orderers.
@@ -119,8 +124,10 @@ impl Host {
             card_free_at: Instant::default(),
             disk: Disk::default(),
             sync: None,
+            delay: Duration::ZERO,
             unread: None,
             reads_at: Instant::default(),
+            cast: None,
             task: None,
             subscription: None,
         }

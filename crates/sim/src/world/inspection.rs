@@ -24,6 +24,10 @@ impl Inspection {
     pub(super) fn note(&mut self, now: Instant, host: HostId, text: &str) {
         self.trace.add(now, host, Transition::Note(text.to_owned()));
     }
+
+    pub(super) fn note_output(&mut self, now: Instant, host: HostId, output: &Output) {
+        self.trace.add(now, host, Transition::Output(output.clone()));
+    }
 }
 
 impl World {
@@ -70,6 +74,7 @@ impl World {
                 at: self.now(),
                 host: host.map(|host| self.name(host).to_owned()),
                 observed,
+                byzantine: self.byzantine_hosts(),
                 transitions: inspection.trace.lines(&self.names()),
             })
         });
@@ -120,7 +125,7 @@ impl World {
     pub(super) fn inspect_output(&mut self, id: HostId, output: &Output) -> bool {
         let now = self.now;
         if let Some(inspection) = &mut self.inspection {
-            inspection.trace.add(now, id, Transition::Output(output.clone()));
+            inspection.note_output(now, id, output);
         }
         self.inspect(Some(id), |checkers, world| checkers.on_output(world, id, output));
         !self.has_failed()

@@ -4,6 +4,7 @@
 //! work takes time on a core, a frame takes the latency of the link and the time its bytes need on the sender's card, a
 //! written block is durable only after a sync. Nothing depends on the machine that the simulation runs on.
 
+mod byzantine;
 mod disk;
 mod host;
 mod inspection;
@@ -67,6 +68,8 @@ enum Happening {
     Deliver { host: HostId, life: u32 },
     /// A host that did not read does so again, unless it was told to wait longer.
     ReadAgain(HostId),
+    /// A Byzantine host acts of its own accord.
+    Act { host: HostId, life: u32 },
 }
 
 /// See the module.
@@ -166,6 +169,7 @@ impl World {
         if let Some(inspection) = &mut self.inspection {
             inspection.on_start(id);
         }
+        self.begin_acting(id);
         self.hand(id, Input::Command(Command::ConfigureChannel(settings)));
         self.restart_delivery(id);
         self.idle(id);
@@ -308,6 +312,11 @@ impl World {
                 }
             }
             Happening::ReadAgain(host) => self.read_again(host),
+            Happening::Act { host, life } => {
+                if self.hosts[host.index()].life == life {
+                    self.act(host);
+                }
+            }
         }
     }
 
@@ -323,6 +332,9 @@ impl World {
     /// Hands an input to a host's peer now, and does what it orders.
     fn hand(&mut self, id: HostId, input: Input) {
         let now = self.now;
+        if self.hosts[id.index()].cast.is_some() {
+            return self.hand_byzantine(id, input);
+        }
         if self.inspection.is_some() {
             self.inspect_input(id, &input);
         }

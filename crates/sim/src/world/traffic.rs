@@ -9,9 +9,15 @@ use selvedge_proto::envelope::Envelope;
 impl World {
     /// How long the next frame from one host to another is on its way.
     pub(super) fn latency(&mut self, from: HostId, to: HostId) -> Duration {
-        let link = self.links.between(self.hosts[from.index()].site, self.hosts[to.index()].site);
+        let (from, to) = (&self.hosts[from.index()], &self.hosts[to.index()]);
+        let link = self.links.between(from.site, to.site);
         let jitter = link.jitter.as_nanos() as u64;
-        link.latency + Duration::from_nanos(if jitter == 0 { 0 } else { self.rng.u64(0..=jitter) })
+        let varying = Duration::from_nanos(if jitter == 0 { 0 } else { self.rng.u64(0..=jitter) });
+        let mut latency = link.latency + varying + from.delay + to.delay;
+        if self.links.loss_per_million > 0 {
+            latency += self.links.retransmissions(&mut self.rng);
+        }
+        latency
     }
 
     pub(super) fn dial(&mut self, id: HostId, connection: ConnectionId, endpoint: &Endpoint) {
@@ -130,6 +136,9 @@ impl World {
             return;
         }
         end.last_arrival = end.last_arrival.max(sent + latency);
+        if self.links.reset_per_million > 0 && self.rng.u32(0..1_000_000) < self.links.reset_per_million {
+            return self.reset(id, self.now + latency);
+        }
         self.queue.push(end.last_arrival, Happening::Frame { wire: id, side: side.other(), envelope });
     }
 

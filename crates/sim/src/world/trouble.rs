@@ -73,13 +73,29 @@ impl World {
     pub fn sever(&mut self, one: HostId, other: HostId) {
         self.note(one, &format!("connections to {} reset", self.name(other)));
         let noticed_at = self.now + self.latency(one, other);
-        for (id, side) in self.wires_between(one, other) {
-            let Some(wire) = self.wires.get_mut(id).filter(|wire| wire.is_open) else { continue };
-            for side in [side, side.other()] {
-                let at = wire.end(side.other()).last_arrival.max(noticed_at);
-                wire.end_mut(side).is_severed = true;
-                self.queue.push(at, Happening::Ended { wire: id, side, reason: "connection reset" });
-            }
+        for (id, _) in self.wires_between(one, other) {
+            self.reset(id, noticed_at);
+        }
+    }
+
+    /// Ends all connections of a host; all others learn of it.
+    pub fn sever_all(&mut self, id: HostId) {
+        self.note(id, "all connections reset");
+        let wires: Vec<(WireId, Side)> = self.ends_of(id).collect();
+        for (wire, side) in wires {
+            let Some(other) = self.wires.get(wire).map(|wire| wire.end(side.other()).host) else { continue };
+            let noticed_at = self.now + self.latency(id, other);
+            self.reset(wire, noticed_at);
+        }
+    }
+
+    /// Ends a connection; both ends learn of it after what is on its way.
+    pub(super) fn reset(&mut self, id: WireId, noticed_at: Instant) {
+        let Some(wire) = self.wires.get_mut(id).filter(|wire| wire.is_open) else { return };
+        for side in [Side::Dialer, Side::Acceptor] {
+            let at = wire.end(side.other()).last_arrival.max(noticed_at);
+            wire.end_mut(side).is_severed = true;
+            self.queue.push(at, Happening::Ended { wire: id, side, reason: "connection reset" });
         }
     }
 
@@ -118,6 +134,17 @@ impl World {
     pub fn set_sync_time(&mut self, id: HostId, time: Option<Duration>) {
         self.note(id, &format!("sync takes {:?}", time.unwrap_or(self.costs.sync)));
         self.hosts[id.index()].sync = time;
+    }
+
+    /// By how much everything is later from now on that a host sends, and that is sent to it.
+    pub fn set_delay(&mut self, id: HostId, delay: Duration) {
+        self.note(id, &format!("delayed by {delay:?}"));
+        self.hosts[id.index()].delay = delay;
+    }
+
+    /// How likely frames are lost, and sent again, from now on: [`Links::loss_per_million`](crate::Links::loss_per_million).
+    pub fn set_loss(&mut self, per_million: u32) {
+        self.links.loss_per_million = per_million.min(900_000);
     }
 
     /// From now on work on a processor takes so many per cent of the time that it costs.

@@ -75,7 +75,7 @@ impl Picture {
             .build_cartesian_2d(x, 0.0..top)?;
         chart
             .configure_mesh()
-            .light_line_style(WHITE)
+            .max_light_lines(0)
             .bold_line_style(BLACK.mix(0.12))
             .axis_style(BLACK.mix(0.5))
             .label_style(("sans-serif", 13))
