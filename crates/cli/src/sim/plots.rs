@@ -63,10 +63,10 @@ impl<'a> Side<'a> {
 
 /// Makes the folder that pictures go into, before the work of which they tell.
 pub(super) fn make_folder(folder: Option<&Path>) -> Result<(), Failure> {
-    folder.map_or(Ok(()), |folder| std::fs::create_dir_all(folder).map_err(|error| failed(folder, error)))
+    folder.map_or(Ok(()), |folder| std::fs::create_dir_all(folder).map_err(|error| failed(folder, &error)))
 }
 
-fn failed(path: &Path, error: std::io::Error) -> Failure {
+fn failed(path: &Path, error: &std::io::Error) -> Failure {
     Failure::because(format!("{}: {error}", path.display()))
 }
 
@@ -75,7 +75,7 @@ pub(super) fn write(folder: &Path, sides: &[Side<'_>]) -> Result<(), Failure> {
     for (name, picture) in pictures(sides) {
         let path = folder.join(name);
         let Some(svg) = picture.svg()? else { continue };
-        std::fs::write(&path, svg).map_err(|error| failed(&path, error))?;
+        std::fs::write(&path, svg).map_err(|error| failed(&path, &error))?;
     }
     Ok(())
 }
