@@ -248,7 +248,7 @@ impl Course<'_> {
 
     /// From the cut of a block to the last of the hosts that ran all the while, of the blocks that all of them have; ascending.
     pub(super) fn to_last_peer(&self) -> Vec<Duration> {
-        let running: Vec<HostId> = self.world.hosts().filter(|&host| self.world.runs(host)).collect();
+        let running: Vec<HostId> = self.world.honest_running().collect();
         let is_complete = |number: u64, history: &BlockHistory| {
             let ran_all_the_while = |host: &HostId| self.lives.ran(*host, cut(history), self.world.now());
             running.iter().copied().filter(ran_all_the_while).all(|host| self.has(host, number, history))
