@@ -1,13 +1,13 @@
 //! A map for thousands of keys: a lookup touches two places in memory however many there are, and the order is that of
 //! insertion, whatever the keys are (removing a key puts the last one in its place).
 //!
-//! Ordered maps compare some ten keys for each lookup; with thousands of members, most of a peer's time went there.
+//! Ordered maps compare some ten keys for each lookup; with thousands of members, most of a peer's time went there. The
+//! slots of a hash table are kept apart from the entries: a slot has part of the hash, so that hardly ever an entry is
+//! looked at in vain, and eight slots share a cache line.
 
-use crate::ids::{ConnectionId, PkiId};
+use crate::ids::{ConnectionId, PkiId, Ticket};
 use core::fmt;
 use core::mem;
-use hashbrown::HashTable;
-use hashbrown::hash_table::Entry;
 
 /// What can be looked up.
 pub(crate) trait Key: Copy + Eq {
@@ -28,93 +28,191 @@ impl Key for ConnectionId {
     }
 }
 
+impl Key for Ticket {
+    fn bits(&self) -> u64 {
+        self.0
+    }
+}
+
 /// See the module.
 #[derive(Clone)]
 pub(crate) struct Table<K, V> {
     /// Unknown to others, so that they cannot choose keys that fall together.
     seed: u64,
-    places: HashTable<u32>,
+    slots: Slots,
     entries: Vec<(K, V)>,
 }
 
-fn hash<K: Key>(key: &K, seed: u64) -> u64 {
+fn hash<K: Key>(key: &K, seed: u64) -> u32 {
     let product = u128::from(key.bits() ^ seed) * 0x9e37_79b9_7f4a_7c15;
-    (product >> 64) as u64 ^ product as u64
+    let folded = (product >> 64) as u64 ^ product as u64;
+    (folded >> 32) as u32 ^ folded as u32
 }
 
-fn key_at<K: Key, V>(entries: &[(K, V)], place: u32) -> Option<&K> {
-    entries.get(place as usize).map(|(key, _)| key)
+/// Which entry a hash belongs to: open addressing, the next free slot after the one that the hash names. A slot is 0 if it is
+/// free, else the hash in the upper half and the entry's place plus one in the lower. A power of two of slots, or none.
+#[derive(Clone, Default)]
+struct Slots(Vec<u64>);
+
+const SLOTS_MIN: usize = 8;
+
+impl Slots {
+    fn mask(&self) -> usize {
+        self.0.len().wrapping_sub(1)
+    }
+
+    fn at(&self, slot: usize) -> u64 {
+        self.0.get(slot).copied().unwrap_or(0)
+    }
+
+    /// The slot of the entry with this hash that `is_it`, and the entry's place.
+    #[inline]
+    fn find(&self, hash: u32, mut is_it: impl FnMut(usize) -> bool) -> Option<(usize, usize)> {
+        let mut slot = hash as usize & self.mask();
+        loop {
+            let found = *self.0.get(slot)?;
+            if found == 0 {
+                return None;
+            }
+            if (found >> 32) as u32 == hash {
+                let place = (found as u32 - 1) as usize;
+                if is_it(place) {
+                    return Some((slot, place));
+                }
+            }
+            slot = (slot + 1) & self.mask();
+        }
+    }
+
+    /// Adds an entry that is not there. `count` is how many there are already.
+    fn add(&mut self, hash: u32, place: usize, count: usize) {
+        // never more than three quarters full
+        if 4 * (count + 1) > 3 * self.0.len() {
+            let grown = vec![0; (2 * self.0.len()).max(SLOTS_MIN)];
+            for old in mem::replace(&mut self.0, grown) {
+                if old != 0 {
+                    self.put(old);
+                }
+            }
+        }
+        // bounds keep every table far below that many
+        self.put(u64::from(hash) << 32 | u64::from(place as u32 + 1));
+    }
+
+    fn put(&mut self, entry: u64) {
+        let mask = self.mask();
+        let mut slot = (entry >> 32) as usize & mask;
+        while self.at(slot) != 0 {
+            slot = (slot + 1) & mask;
+        }
+        if let Some(free) = self.0.get_mut(slot) {
+            *free = entry;
+        }
+    }
+
+    /// Frees a slot. What was put after it because it was taken moves up.
+    fn remove(&mut self, slot: usize) {
+        let mask = self.mask();
+        let (mut hole, mut next) = (slot, (slot + 1) & mask);
+        loop {
+            let entry = self.at(next);
+            let home = (entry >> 32) as usize & mask;
+            if entry == 0 {
+                break;
+            }
+            // it may move if its home is not between the hole and itself
+            if next.wrapping_sub(home) & mask >= next.wrapping_sub(hole) & mask {
+                self.set(hole, entry);
+                hole = next;
+            }
+            next = (next + 1) & mask;
+        }
+        self.set(hole, 0);
+    }
+
+    fn set(&mut self, slot: usize, entry: u64) {
+        if let Some(it) = self.0.get_mut(slot) {
+            *it = entry;
+        }
+    }
+
+    fn clear(&mut self) {
+        self.0.fill(0);
+    }
 }
 
 impl<K: Key, V> Table<K, V> {
     pub(crate) fn new(seed: u64) -> Self {
-        Self { seed, places: HashTable::new(), entries: Vec::new() }
+        Self { seed, slots: Slots::default(), entries: Vec::new() }
     }
 
     pub(crate) fn len(&self) -> usize {
         self.entries.len()
     }
 
-    fn place(&self, key: &K) -> Option<usize> {
-        let is_key = |place: &u32| key_at(&self.entries, *place) == Some(key);
-        self.places.find(hash(key, self.seed), is_key).map(|place| *place as usize)
+    fn find(&self, key: &K) -> Option<(usize, usize)> {
+        let is_key = |place: usize| self.entries.get(place).is_some_and(|(it, _)| it == key);
+        self.slots.find(hash(key, self.seed), is_key)
     }
 
     pub(crate) fn contains_key(&self, key: &K) -> bool {
-        self.place(key).is_some()
+        self.find(key).is_some()
     }
 
     pub(crate) fn get(&self, key: &K) -> Option<&V> {
-        self.entries.get(self.place(key)?).map(|(_, value)| value)
+        self.entries.get(self.find(key)?.1).map(|(_, value)| value)
     }
 
     pub(crate) fn get_mut(&mut self, key: &K) -> Option<&mut V> {
-        let place = self.place(key)?;
+        let (_, place) = self.find(key)?;
         self.entries.get_mut(place).map(|(_, value)| value)
     }
 
     /// Puts a value in; gives what was there before.
     pub(crate) fn insert(&mut self, key: K, value: V) -> Option<V> {
-        let Self { seed, places, entries } = self;
-        let rehash = |place: &u32| key_at(entries, *place).map_or(0, |key| hash(key, *seed));
-        let is_key = |place: &u32| key_at(entries, *place) == Some(&key);
-        match places.entry(hash(&key, *seed), is_key, rehash) {
-            Entry::Occupied(place) => {
-                let (_, old) = entries.get_mut(*place.get() as usize)?;
-                Some(mem::replace(old, value))
-            }
-            Entry::Vacant(vacant) => {
-                // bounds keep every table far below that many
-                vacant.insert(u32::try_from(entries.len()).unwrap_or(u32::MAX));
-                entries.push((key, value));
-                None
-            }
+        if let Some(there) = self.get_mut(&key) {
+            return Some(mem::replace(there, value));
         }
+        let place = self.entries.len();
+        self.slots.add(hash(&key, self.seed), place, place);
+        if place == self.entries.capacity() {
+            // twice as much would mostly be in vain where there are many
+            self.entries.reserve_exact(4 + place / 4);
+        }
+        self.entries.push((key, value));
+        None
+    }
+
+    /// The value of a key, put in if there is none.
+    pub(crate) fn get_or_insert_with(&mut self, key: K, value: impl FnOnce() -> V) -> Option<&mut V> {
+        if !self.contains_key(&key) {
+            self.insert(key, value());
+        }
+        self.get_mut(&key)
     }
 
     pub(crate) fn remove(&mut self, key: &K) -> Option<V> {
-        let Self { seed, places, entries } = self;
-        let is_key = |place: &u32| key_at(entries, *place) == Some(key);
-        let (place, _) = places.find_entry(hash(key, *seed), is_key).ok()?.remove();
-        let last = (entries.len() - 1) as u32;
+        let (slot, place) = self.find(key)?;
+        self.slots.remove(slot);
+        let last = self.entries.len() - 1;
         if place != last
-            && let Some(moved) = key_at(entries, last)
-            && let Some(place_of_moved) = places.find_mut(hash(moved, *seed), |it| *it == last)
+            && let Some((moved, _)) = self.entries.get(last)
         {
-            *place_of_moved = place;
+            let hash = hash(moved, self.seed);
+            if let Some((slot, _)) = self.slots.find(hash, |it| it == last) {
+                self.slots.set(slot, u64::from(hash) << 32 | u64::from(place as u32 + 1));
+            }
         }
-        Some(entries.swap_remove(place as usize).1)
+        Some(self.entries.swap_remove(place).1)
     }
 
     pub(crate) fn retain(&mut self, mut keep: impl FnMut(&K, &mut V) -> bool) {
-        let Self { seed, places, entries } = self;
-        let count = entries.len();
-        entries.retain_mut(|(key, value)| keep(key, value));
-        if entries.len() < count {
-            places.clear();
-            for (place, (key, _)) in entries.iter().enumerate() {
-                let rehash = |place: &u32| key_at(entries, *place).map_or(0, |key| hash(key, *seed));
-                places.insert_unique(hash(key, *seed), place as u32, rehash);
+        let count = self.entries.len();
+        self.entries.retain_mut(|(key, value)| keep(key, value));
+        if self.entries.len() < count {
+            self.slots.clear();
+            for (place, (key, _)) in self.entries.iter().enumerate() {
+                self.slots.add(hash(key, self.seed), place, place);
             }
         }
     }

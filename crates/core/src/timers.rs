@@ -42,6 +42,8 @@ pub(crate) enum Timer {
 pub(crate) struct Timers {
     deadlines: BTreeMap<Timer, Instant>,
     queue: BTreeSet<(Instant, Timer)>,
+    /// The first of the queue: asked for with every input.
+    next: Option<Instant>,
 }
 
 impl Timers {
@@ -51,6 +53,11 @@ impl Timers {
             self.queue.remove(&(old, timer.clone()));
         }
         self.queue.insert((at, timer));
+        self.find_next();
+    }
+
+    fn find_next(&mut self) {
+        self.next = self.queue.first().map(|(at, _)| *at);
     }
 
     /// Sets the deadline unless an earlier one stands.
@@ -64,12 +71,13 @@ impl Timers {
     pub(crate) fn clear(&mut self, timer: &Timer) {
         if let Some(old) = self.deadlines.remove(timer) {
             self.queue.remove(&(old, timer.clone()));
+            self.find_next();
         }
     }
 
     /// The earliest deadline of all.
     pub(crate) fn next(&self) -> Option<Instant> {
-        self.queue.first().map(|(at, _)| *at)
+        self.next
     }
 
     /// Takes the earliest timer that is due at `now`.
@@ -79,6 +87,7 @@ impl Timers {
         }
         let (_, timer) = self.queue.pop_first()?;
         self.deadlines.remove(&timer);
+        self.find_next();
         Some(timer)
     }
 }

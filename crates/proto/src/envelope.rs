@@ -19,7 +19,7 @@ mod kind;
 mod seal;
 
 use core::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use prost::{Message, Name};
@@ -55,6 +55,8 @@ pub struct EnvelopeView {
 struct Inner {
     raw: Bytes,
     read: Result<Read, WireError>,
+    /// What tells the message from its duplicates, once somebody asked.
+    found: OnceLock<Option<keys::Found>>,
 }
 
 /// What the header says.
@@ -103,7 +105,7 @@ impl From<Bytes> for Envelope {
             Ok(_) => Places::read(&raw).map(|(places, merged)| Read { places, merged }),
             Err(_) => Err(WireError::TooLarge),
         };
-        Self { inner: Arc::new(Inner { raw, read }) }
+        Self { inner: Arc::new(Inner { raw, read, found: OnceLock::new() }) }
     }
 }
 

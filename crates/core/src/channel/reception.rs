@@ -1,5 +1,6 @@
 //! StateInfo of others: pushed, in snapshots, and asked for (spec/05 §6.3, §6.4, §13.4 to §13.6).
 
+use super::macs::Mac;
 use super::state_info::{StateInfo, Timestamp};
 use super::{Channel, Waiting};
 use crate::dissemination::Push;
@@ -33,16 +34,15 @@ pub(crate) struct Arrived {
 /// What a StateInfo claims, read without decoding it.
 struct Claim {
     origin: PkiId,
-    mac: Bytes,
+    mac: Mac,
     timestamp: Timestamp,
 }
 
 impl Peer {
     pub(super) fn on_state_info(&mut self, sender: &Sender, view: &EnvelopeView) -> Result<(), Reject> {
         let claim = self.read_state_info(view)?;
-        let remember = self.identities.known(&claim.origin).is_some();
-        let Some(id) = self.macs.find(&claim.origin, &claim.mac, remember) else {
-            return self.relay_state_info(sender, view, claim.origin, claim.timestamp, &claim.mac);
+        let Some(id) = self.channel_of(&claim.origin, &claim.mac) else {
+            return self.relay_state_info(sender, view, claim.origin, claim.timestamp, claim.mac);
         };
         self.check_sender(&id, sender)?;
         self.take_up_state_info(&id, Some(sender), view, &claim, true)
@@ -58,8 +58,21 @@ impl Peer {
             return Err(reason.into());
         };
         let origin = PkiId::from_wire(key.pki_id).ok_or(Unfitting::IdentityUnknown)?;
-        let mac = Bytes::copy_from_slice(key.channel_mac);
+        let mac = Mac::try_from(key.channel_mac).map_err(|_| Unfitting::ChannelUnknown)?;
         Ok(Claim { origin, mac, timestamp: Timestamp::of(&key) })
+    }
+
+    /// The joined channel that a MAC stands for. Most of what comes is of members whose last StateInfo has the same MAC.
+    fn channel_of(&mut self, peer: &PkiId, mac: &Mac) -> Option<ChannelId> {
+        let knows = |channel: &&Channel| {
+            let stored = channel.states.get(peer).and_then(|state| state.view.state_info_key());
+            stored.is_some_and(|key| key.channel_mac == mac)
+        };
+        if let Some(channel) = self.channels.values().find(knows) {
+            return Some(channel.id.clone());
+        }
+        let remember = self.identities.known(peer).is_some();
+        self.macs.find(peer, mac, remember)
     }
 
     /// Checks a StateInfo of a joined channel in the order of cost and has its signature verified.
@@ -168,6 +181,8 @@ impl Peer {
             channel.known_height = channel.known_height.max(height);
         }
         let old = channel.states.insert(origin, entry);
+        // from now on it is told by what is stored
+        self.macs.forget(&origin);
         if old.is_none_or(|old| old.height != height) {
             self.shared.event(Event::HeightAnnounced { channel: id.clone(), pki_id: origin, height });
         }
@@ -229,8 +244,8 @@ impl Peer {
     ) -> Result<(), Reject> {
         let content: StateInfoPullRequest = view.content_as().map_err(Malformed::from)?;
         validate::state_info_pull_request(&content)?;
-        let id =
-            self.macs.find(&sender.pki_id, &content.channel_mac, true).ok_or(Unfitting::ChannelUnknown)?;
+        let mac = Mac::try_from(&content.channel_mac[..]).map_err(|_| Unfitting::ChannelUnknown)?;
+        let id = self.channel_of(&sender.pki_id, &mac).ok_or(Unfitting::ChannelUnknown)?;
         self.check_sender(&id, sender)?;
         let now = self.shared.now;
         let channel = self.channels.get_mut(&id).ok_or(Unfitting::ChannelUnknown)?;
@@ -308,8 +323,7 @@ impl Peer {
     fn take_up_element(&mut self, id: &ChannelId, sender: &Sender, envelope: Bytes) -> Result<(), Reject> {
         let view = EnvelopeView::parse(envelope).map_err(Malformed::from)?;
         let claim = self.read_state_info(&view)?;
-        let remember = self.identities.known(&claim.origin).is_some();
-        if self.macs.find(&claim.origin, &claim.mac, remember).as_ref() != Some(id) {
+        if self.channel_of(&claim.origin, &claim.mac).as_ref() != Some(id) {
             return Err(Malformed::ChannelMismatch.into());
         }
         if !self.is_me_or_member(&claim.origin) {

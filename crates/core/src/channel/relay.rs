@@ -100,9 +100,8 @@ impl Peer {
         view: &EnvelopeView,
         origin: PkiId,
         timestamp: Timestamp,
-        mac: &[u8],
+        mac: Mac,
     ) -> Result<(), Reject> {
-        let mac = Mac::try_from(mac).map_err(|_| Unfitting::ChannelUnknown)?;
         if sender.org != self.shared.me.org {
             return Err(Unfitting::ChannelUnknown.into());
         }

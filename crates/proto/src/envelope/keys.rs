@@ -39,8 +39,8 @@ pub struct PullKey {
 }
 
 /// Fields collected from a content; what stands there twice is merged, the last value counts.
-#[derive(Default)]
-struct Found {
+#[derive(Clone, Copy, Default)]
+pub(super) struct Found {
     pki_id: Span,
     channel_mac: Span,
     time: Option<(u64, u64)>,
@@ -51,36 +51,20 @@ impl EnvelopeView {
     /// if they cannot be read: decode and validate it to learn why.
     pub fn alive_key(&self) -> Option<AliveKey<'_>> {
         (self.kind() == ContentKind::AliveMsg).then_some(())?;
-        self.key(|content, found, number, span| match number {
-            1 => found.read_member(content, span),
-            2 => found.read_time(content, span),
-            _ => Some(()),
-        })
+        self.found()?.key(self.content())
     }
 
     /// PKI-ID and timestamp of a leadership message. `None` as in [`alive_key`](Self::alive_key).
     pub fn leadership_key(&self) -> Option<AliveKey<'_>> {
         (self.kind() == ContentKind::LeadershipMsg).then_some(())?;
-        self.key(|content, found, number, span| match number {
-            1 => found.set_pki_id(span),
-            2 => found.read_time(content, span),
-            _ => Some(()),
-        })
+        self.found()?.key(self.content())
     }
 
     /// PKI-ID, MAC and timestamp of a StateInfo. `None` as in [`alive_key`](Self::alive_key).
     pub fn state_info_key(&self) -> Option<StateInfoKey<'_>> {
         (self.kind() == ContentKind::StateInfo).then_some(())?;
         let content = self.content();
-        let found = Found::collect(content, |found, number, span| match number {
-            2 => found.read_time(content, span),
-            3 => found.set_pki_id(span),
-            4 => {
-                found.channel_mac = span;
-                Some(())
-            }
-            _ => Some(()),
-        })?;
+        let found = self.found()?;
         let AliveKey { pki_id, inc_num, seq_num } = found.key(content)?;
         Some(StateInfoKey { pki_id, channel_mac: found.channel_mac.of(content), inc_num, seq_num })
     }
@@ -121,13 +105,29 @@ impl EnvelopeView {
         Some(key)
     }
 
-    fn key(&self, read: impl Fn(&[u8], &mut Found, u32, Span) -> Option<()>) -> Option<AliveKey<'_>> {
-        let content = self.content();
-        Found::collect(content, |found, number, span| read(content, found, number, span))?.key(content)
+    /// Read once for all clones: gossip brings every message several times.
+    fn found(&self) -> Option<&Found> {
+        let read = || Found::read(self.kind(), self.content());
+        self.inner.found.get_or_init(read).as_ref()
     }
 }
 
 impl Found {
+    fn read(kind: ContentKind, content: &[u8]) -> Option<Self> {
+        Self::collect(content, |found, number, span| match (kind, number) {
+            (ContentKind::AliveMsg, 1) => found.read_member(content, span),
+            (ContentKind::LeadershipMsg, 1) | (ContentKind::StateInfo, 3) => found.set_pki_id(span),
+            (ContentKind::AliveMsg | ContentKind::LeadershipMsg | ContentKind::StateInfo, 2) => {
+                found.read_time(content, span)
+            }
+            (ContentKind::StateInfo, 4) => {
+                found.channel_mac = span;
+                Some(())
+            }
+            _ => Some(()),
+        })
+    }
+
     /// Hands every length-delimited field of `content` to `read`.
     fn collect(content: &[u8], read: impl Fn(&mut Self, u32, Span) -> Option<()>) -> Option<Self> {
         let mut found = Self::default();
