@@ -49,6 +49,9 @@ pub struct Config {
 
     /// How many peers a pushed message goes to.
     pub propagate_peer_count: usize,
+    /// From four times so many members on, a peer pushes only to a random choice of so many, half of them of its own
+    /// organisation, and asks only them, so that it is not connected with everybody. 0: never.
+    pub neighbour_count: usize,
     /// Period of membership sync and of pull rounds.
     pub pull_interval: Duration,
     /// How many peers a membership sync, StateInfo request or pull round asks.
@@ -102,6 +105,7 @@ impl Default for Config {
             message_expiration_factor: 20,
             publish_certificate_period: 10 * second,
             propagate_peer_count: 3,
+            neighbour_count: 64,
             pull_interval: 4 * second,
             pull_peer_count: 3,
             digest_wait: second,

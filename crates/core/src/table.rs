@@ -7,6 +7,7 @@
 
 use crate::ids::{ConnectionId, PkiId, Ticket};
 use core::fmt;
+use core::marker::PhantomData;
 use core::mem;
 
 /// What can be looked up.
@@ -34,13 +35,32 @@ impl Key for Ticket {
     }
 }
 
-/// See the module.
+/// What can be looked up, with its key in it.
+pub(crate) trait Keyed<K> {
+    /// Does not change as long as it is in a table.
+    fn key(&self) -> &K;
+}
+
+impl<K, V> Keyed<K> for (K, V) {
+    fn key(&self) -> &K {
+        &self.0
+    }
+}
+
+/// A table whose entries hold their keys themselves.
 #[derive(Clone)]
-pub(crate) struct Table<K, V> {
+pub(crate) struct Roll<K, E> {
     /// Unknown to others, so that they cannot choose keys that fall together.
     seed: u64,
     slots: Slots,
-    entries: Vec<(K, V)>,
+    entries: Vec<E>,
+    key: PhantomData<K>,
+}
+
+/// See the module.
+#[derive(Clone)]
+pub(crate) struct Table<K, V> {
+    roll: Roll<K, (K, V)>,
 }
 
 fn hash<K: Key>(key: &K, seed: u64) -> u32 {
@@ -141,9 +161,9 @@ impl Slots {
     }
 }
 
-impl<K: Key, V> Table<K, V> {
+impl<K: Key, E: Keyed<K>> Roll<K, E> {
     pub(crate) fn new(seed: u64) -> Self {
-        Self { seed, slots: Slots::default(), entries: Vec::new() }
+        Self { seed, slots: Slots::default(), entries: Vec::new(), key: PhantomData }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -151,21 +171,99 @@ impl<K: Key, V> Table<K, V> {
     }
 
     fn find(&self, key: &K) -> Option<(usize, usize)> {
-        let is_key = |place: usize| self.entries.get(place).is_some_and(|(it, _)| it == key);
+        let is_key = |place: usize| self.entries.get(place).is_some_and(|it| it.key() == key);
         self.slots.find(hash(key, self.seed), is_key)
     }
 
+    /// Where an entry is, until one is removed.
+    pub(crate) fn place(&self, key: &K) -> Option<usize> {
+        self.find(key).map(|(_, place)| place)
+    }
+
+    pub(crate) fn at(&self, place: usize) -> Option<&E> {
+        self.entries.get(place)
+    }
+
+    pub(crate) fn at_mut(&mut self, place: usize) -> Option<&mut E> {
+        self.entries.get_mut(place)
+    }
+
+    pub(crate) fn get(&self, key: &K) -> Option<&E> {
+        self.at(self.place(key)?)
+    }
+
+    pub(crate) fn get_mut(&mut self, key: &K) -> Option<&mut E> {
+        let place = self.place(key)?;
+        self.at_mut(place)
+    }
+
+    /// Adds an entry whose key is not there; gives its place.
+    pub(crate) fn add(&mut self, entry: E) -> usize {
+        let place = self.entries.len();
+        debug_assert!(self.get(entry.key()).is_none());
+        self.slots.add(hash(entry.key(), self.seed), place, place);
+        if place == self.entries.capacity() {
+            // twice as much would mostly be in vain where there are many
+            self.entries.reserve_exact(4 + place / 4);
+        }
+        self.entries.push(entry);
+        place
+    }
+
+    pub(crate) fn remove(&mut self, key: &K) -> Option<E> {
+        let (slot, place) = self.find(key)?;
+        self.slots.remove(slot);
+        let last = self.entries.len() - 1;
+        if place != last
+            && let Some(moved) = self.entries.get(last)
+        {
+            let hash = hash(moved.key(), self.seed);
+            if let Some((slot, _)) = self.slots.find(hash, |it| it == last) {
+                self.slots.set(slot, u64::from(hash) << 32 | u64::from(place as u32 + 1));
+            }
+        }
+        Some(self.entries.swap_remove(place))
+    }
+
+    pub(crate) fn retain(&mut self, keep: impl FnMut(&mut E) -> bool) {
+        let count = self.entries.len();
+        self.entries.retain_mut(keep);
+        if self.entries.len() < count {
+            self.slots.clear();
+            for (place, entry) in self.entries.iter().enumerate() {
+                self.slots.add(hash(entry.key(), self.seed), place, place);
+            }
+        }
+    }
+
+    pub(crate) fn iter(&self) -> impl ExactSizeIterator<Item = &E> {
+        self.entries.iter()
+    }
+
+    pub(crate) fn iter_mut(&mut self) -> impl ExactSizeIterator<Item = &mut E> {
+        self.entries.iter_mut()
+    }
+}
+
+impl<K: Key, V> Table<K, V> {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self { roll: Roll::new(seed) }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.roll.len()
+    }
+
     pub(crate) fn contains_key(&self, key: &K) -> bool {
-        self.find(key).is_some()
+        self.roll.place(key).is_some()
     }
 
     pub(crate) fn get(&self, key: &K) -> Option<&V> {
-        self.entries.get(self.find(key)?.1).map(|(_, value)| value)
+        self.roll.get(key).map(|(_, value)| value)
     }
 
     pub(crate) fn get_mut(&mut self, key: &K) -> Option<&mut V> {
-        let (_, place) = self.find(key)?;
-        self.entries.get_mut(place).map(|(_, value)| value)
+        self.roll.get_mut(key).map(|(_, value)| value)
     }
 
     /// Puts a value in; gives what was there before.
@@ -173,70 +271,53 @@ impl<K: Key, V> Table<K, V> {
         if let Some(there) = self.get_mut(&key) {
             return Some(mem::replace(there, value));
         }
-        let place = self.entries.len();
-        self.slots.add(hash(&key, self.seed), place, place);
-        if place == self.entries.capacity() {
-            // twice as much would mostly be in vain where there are many
-            self.entries.reserve_exact(4 + place / 4);
-        }
-        self.entries.push((key, value));
+        self.roll.add((key, value));
         None
     }
 
     /// The value of a key, put in if there is none.
     pub(crate) fn get_or_insert_with(&mut self, key: K, value: impl FnOnce() -> V) -> Option<&mut V> {
-        if !self.contains_key(&key) {
-            self.insert(key, value());
-        }
-        self.get_mut(&key)
+        let place = match self.roll.place(&key) {
+            Some(place) => place,
+            None => self.roll.add((key, value())),
+        };
+        self.roll.at_mut(place).map(|(_, value)| value)
     }
 
     pub(crate) fn remove(&mut self, key: &K) -> Option<V> {
-        let (slot, place) = self.find(key)?;
-        self.slots.remove(slot);
-        let last = self.entries.len() - 1;
-        if place != last
-            && let Some((moved, _)) = self.entries.get(last)
-        {
-            let hash = hash(moved, self.seed);
-            if let Some((slot, _)) = self.slots.find(hash, |it| it == last) {
-                self.slots.set(slot, u64::from(hash) << 32 | u64::from(place as u32 + 1));
-            }
-        }
-        Some(self.entries.swap_remove(place).1)
+        self.roll.remove(key).map(|(_, value)| value)
     }
 
     pub(crate) fn retain(&mut self, mut keep: impl FnMut(&K, &mut V) -> bool) {
-        let count = self.entries.len();
-        self.entries.retain_mut(|(key, value)| keep(key, value));
-        if self.entries.len() < count {
-            self.slots.clear();
-            for (place, (key, _)) in self.entries.iter().enumerate() {
-                self.slots.add(hash(key, self.seed), place, place);
-            }
-        }
+        self.roll.retain(|(key, value)| keep(key, value));
     }
 
     pub(crate) fn iter(&self) -> impl ExactSizeIterator<Item = (&K, &V)> {
-        self.entries.iter().map(|(key, value)| (key, value))
+        self.roll.iter().map(|(key, value)| (key, value))
     }
 
     pub(crate) fn iter_mut(&mut self) -> impl ExactSizeIterator<Item = (&K, &mut V)> {
-        self.entries.iter_mut().map(|(key, value)| (&*key, value))
+        self.roll.iter_mut().map(|(key, value)| (&*key, value))
     }
 
     pub(crate) fn keys(&self) -> impl ExactSizeIterator<Item = &K> {
-        self.entries.iter().map(|(key, _)| key)
+        self.iter().map(|(key, _)| key)
     }
 
     pub(crate) fn values(&self) -> impl ExactSizeIterator<Item = &V> {
-        self.entries.iter().map(|(_, value)| value)
+        self.iter().map(|(_, value)| value)
     }
 }
 
-impl<K: fmt::Debug, V: fmt::Debug> fmt::Debug for Table<K, V> {
+impl<K: Key + fmt::Debug, V: fmt::Debug> fmt::Debug for Table<K, V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_map().entries(self.entries.iter().map(|(key, value)| (key, value))).finish()
+        f.debug_map().entries(self.iter()).finish()
+    }
+}
+
+impl<K, E: fmt::Debug> fmt::Debug for Roll<K, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(&self.entries).finish()
     }
 }
 

@@ -29,8 +29,8 @@ pub use keys::{AliveKey, PullKey, StateInfoKey};
 pub use kind::ContentKind;
 pub use seal::{payload_of, seal, seal_unsigned, secret_payload};
 
-use crate::gossip::{self, GossipMessage, Secret, secret::Content as SecretContent};
-use crate::wire::{Hex, Reader, Span, Value, WireError, decode};
+use crate::gossip::{self, GossipMessage};
+use crate::wire::{Field, Hex, Reader, Span, Value, WireError, decode};
 
 /// A marshalled `gossip.Envelope` as it travels, be it well-formed or not.
 ///
@@ -463,11 +463,21 @@ impl<'a> SecretView<'a> {
         self.secret.signature.share(self.raw)
     }
 
-    /// The internal endpoint; empty if the secret does not parse or holds none, as Fabric has it (spec/01 §3.2).
-    pub fn internal_endpoint(&self) -> String {
-        match decode::<Secret>(self.payload_bytes()) {
-            Ok(Secret { content: Some(SecretContent::InternalEndpoint(endpoint)) }) => endpoint,
-            _ => String::new(),
+    /// The internal endpoint that the secret holds; empty if the secret does not parse or holds none, as Fabric has it (spec/01 §3.2).
+    pub fn internal_endpoint(&self) -> &'a str {
+        let payload = self.payload();
+        let mut endpoint = "";
+        let mut reader = Reader::new(payload);
+        loop {
+            match reader.next() {
+                Ok(Some(Field { number: 1, value: Value::Bytes(span), .. })) => {
+                    let Ok(text) = core::str::from_utf8(span.of(payload)) else { return "" };
+                    endpoint = text;
+                }
+                Ok(Some(Field { number: 1, .. })) | Err(_) => return "",
+                Ok(Some(_)) => {}
+                Ok(None) => return endpoint,
+            }
         }
     }
 }

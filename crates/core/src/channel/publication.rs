@@ -9,6 +9,7 @@ use crate::peer::Peer;
 use crate::shared::Waiting as SharedWaiting;
 use crate::timers::Timer;
 use bytes::Bytes;
+use core::time::Duration;
 use selvedge_proto::envelope::{Envelope, EnvelopeView, seal};
 
 /// A StateInfo that is being signed.
@@ -20,14 +21,29 @@ pub(crate) struct Draft {
     left_channel: bool,
 }
 
+/// From so many members on, heights are told less often.
+const MANY_MEMBERS: u32 = 100;
+
 impl Peer {
-    /// The ledger grew: others are to be told, but no more often than every `state_info_spacing`, because every publication
-    /// costs every member a verification.
+    /// Shortest time between two publications of the own StateInfo: `state_info_spacing` up to a hundred members, and so much
+    /// longer as they are more, up to twice the time between two alive messages. So a peer hears of a hundred heights in
+    /// that time however many members there are, which is what it needs to learn of new blocks; of one member's height it
+    /// hears the later the more others it could ask as well.
+    fn state_info_spacing(&self) -> Duration {
+        let config = &self.shared.config;
+        let shortest = config.state_info_spacing;
+        let member_count = u32::try_from(self.membership.alive_count()).unwrap_or(u32::MAX);
+        let stretched = shortest.saturating_mul(member_count) / MANY_MEMBERS;
+        stretched.min(2 * config.alive_time_interval).max(shortest)
+    }
+
+    /// The ledger grew: others are to be told, but no more often than every [`state_info_spacing`](Self::state_info_spacing),
+    /// because every publication costs every member a verification.
     pub(super) fn announce_height(&mut self, id: &ChannelId) {
         let wall = self.shared.wall().as_nanos();
+        let spacing = self.state_info_spacing();
         let Some(channel) = self.channels.get_mut(id) else { return };
         channel.own.touch(wall);
-        let spacing = self.shared.config.state_info_spacing;
         let at = channel.own.published_at.map_or(self.shared.now, |at| at + spacing);
         self.shared.timers.set_no_later_than(Timer::StateInfoPublish(id.clone()), at.max(self.shared.now));
     }
@@ -38,11 +54,12 @@ impl Peer {
         if self.membership.alive().next().is_none() {
             return;
         }
+        let spacing = self.state_info_spacing();
         let Some(channel) = self.channels.get_mut(id) else { return };
         if !channel.own.is_dirty || channel.own.is_signing {
             return;
         }
-        let next_at = channel.own.published_at.map(|at| at + self.shared.config.state_info_spacing);
+        let next_at = channel.own.published_at.map(|at| at + spacing);
         if let Some(at) = next_at.filter(|at| *at > self.shared.now) {
             return self.shared.timers.set_no_later_than(Timer::StateInfoPublish(id.clone()), at);
         }
@@ -65,6 +82,7 @@ impl Peer {
         let Draft { payload, timestamp, height, left_channel } = draft;
         let now = self.shared.now;
         let me = self.shared.me.pki_id;
+        let spacing = self.state_info_spacing();
         let Some(channel) = self.channels.get_mut(id) else { return };
         channel.own.is_signing = false;
         let timer = Timer::StateInfoPublish(id.clone());
@@ -77,7 +95,7 @@ impl Peer {
         channel.own.published_at = Some(now);
         if channel.own.is_dirty {
             // it changed while it was being signed (W-27)
-            self.shared.timers.set_no_later_than(timer, now + self.shared.config.state_info_spacing);
+            self.shared.timers.set_no_later_than(timer, now + spacing);
         }
         let envelope = Envelope::from(&view);
         let org = self.shared.me.org.clone();

@@ -5,6 +5,7 @@ use super::state_info::{StateInfo, Timestamp};
 use super::{Channel, Waiting};
 use crate::dissemination::Push;
 use crate::ids::{ChannelId, MspId, PkiId};
+use crate::membership::Member;
 use crate::messages::{state_info_request, state_info_snapshot};
 use crate::output::{Event, Priority, Signed};
 use crate::peer::Peer;
@@ -19,6 +20,8 @@ use selvedge_proto::validate::{self, Malformed};
 
 /// Shortest time between two rounds of requests, when there is a reason to hurry.
 pub(super) const REQUEST_SPACING: Duration = Duration::from_millis(500);
+/// By how much requests are rarer in a huge network while nobody's StateInfo is missing.
+const FULL_VIEW_STRETCH: u32 = 4;
 
 /// A StateInfo whose signature is being verified.
 #[derive(Debug)]
@@ -222,16 +225,32 @@ impl Peer {
         let now = self.shared.now;
         let interval = self.shared.config.request_state_info_interval;
         self.shared.timers.set(Timer::StateInfoRequest(id.clone()), now + interval);
-        let Some(channel) = self.channels.get_mut(id).filter(|channel| !channel.left) else { return };
-        let asked = self.membership.alive().filter(|member| channel.orgs.contains(&member.org));
-        let mut asked: Vec<PkiId> = asked.map(|member| member.pki_id).collect();
+        let Some(channel) = self.channels.get(id).filter(|channel| !channel.left) else { return };
+        // in a huge network an answer is huge as well, and is of use only where somebody's StateInfo is missing
+        let is_huge = self.membership.has_neighbours();
+        let is_full = channel.states.len() > self.membership.alive_count();
+        if is_huge && is_full {
+            self.shared.timers.set(Timer::StateInfoRequest(id.clone()), now + FULL_VIEW_STRETCH * interval);
+        }
+        let is_of_channel = |peer: &Self, member: &Member| {
+            peer.channels.get(id).is_some_and(|channel| channel.has_org(&member.org))
+        };
+        let request = state_info_request(&channel.mac);
+        let asked = self.draw_partners(is_of_channel).unwrap_or_else(|| {
+            let asked = self.membership.alive().filter(|member| is_of_channel(self, member));
+            let mut asked: Vec<PkiId> = asked.map(|member| member.pki_id).collect();
+            if !asked.is_empty() {
+                self.shared.rng.shuffle(&mut asked);
+            }
+            asked.truncate(self.shared.config.pull_peer_count);
+            asked
+        });
         if asked.is_empty() {
             return;
         }
-        channel.snapshots_requested_at = Some(now);
-        let request = state_info_request(&channel.mac);
-        self.shared.rng.shuffle(&mut asked);
-        asked.truncate(self.shared.config.pull_peer_count);
+        if let Some(channel) = self.channels.get_mut(id) {
+            channel.snapshots_requested_at = Some(now);
+        }
         for pki_id in asked {
             self.send_to(pki_id, request.clone(), Priority::Membership);
         }
@@ -291,7 +310,7 @@ impl Peer {
         if *pki_id == self.shared.me.pki_id {
             return !self.shared.config.external_endpoint.is_empty();
         }
-        self.membership.member(pki_id).is_some_and(|member| !member.endpoint.is_empty())
+        self.membership.member(pki_id).is_some_and(|member| !member.endpoint().is_empty())
     }
 
     /// Takes the elements of a snapshot one by one: a bad one does not hide those after it (W-20).

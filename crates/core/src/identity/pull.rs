@@ -123,9 +123,12 @@ impl Peer {
         self.request_identities(again);
         if begins {
             self.sign_own_item();
-            let mut partners: Vec<PkiId> = self.membership.alive().map(|member| member.pki_id).collect();
-            self.shared.rng.shuffle(&mut partners);
-            partners.truncate(self.shared.config.pull_peer_count);
+            let partners = self.draw_partners(|_, _| true).unwrap_or_else(|| {
+                let mut partners: Vec<PkiId> = self.membership.alive().map(|member| member.pki_id).collect();
+                self.shared.rng.shuffle(&mut partners);
+                partners.truncate(self.shared.config.pull_peer_count);
+                partners
+            });
             for partner in partners {
                 self.greet(partner);
             }

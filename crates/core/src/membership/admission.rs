@@ -70,7 +70,6 @@ pub(crate) struct Candidate {
     source: Source,
     pki_id: PkiId,
     time: Time,
-    endpoint: Endpoint,
     envelope: EnvelopeView,
     /// An identity that came with the message and is not stored yet.
     embedded: Bytes,
@@ -159,12 +158,10 @@ impl Peer {
         let Some(source) = self.wait_for_check(source, pki_id, time, envelope)? else {
             return Ok(Progress::Checking);
         };
-        let endpoint = Endpoint::from(alive.membership.map(|member| member.endpoint).unwrap_or_default());
         let candidate = Candidate {
             source,
             pki_id,
             time,
-            endpoint,
             envelope: envelope.clone(),
             embedded: Bytes::new(),
             claims: None,
@@ -205,7 +202,7 @@ impl Peer {
     ) -> Result<Progress, Reject> {
         let own_org = *org == self.shared.me.org;
         // a foreign peer that nobody may reach must not be told of, so it is not taken in (W-8)
-        if !own_org && candidate.endpoint.is_empty() {
+        if !own_org && candidate.envelope.alive_endpoint().is_empty() {
             return Err(Misbehaviour::NotEntitled.into());
         }
         self.check_room(&candidate.pki_id)?;
@@ -290,7 +287,7 @@ impl Peer {
 
     /// A verified message: what was known may have changed while it was verified.
     fn take_alive(&mut self, candidate: Candidate) -> Result<(), Reject> {
-        let Candidate { source, pki_id, time, endpoint, envelope, embedded, claims } = candidate;
+        let Candidate { source, pki_id, time, mut envelope, embedded, claims } = candidate;
         if let Some(claims) = claims {
             self.learn_identity(claims, &embedded)?;
         }
@@ -300,18 +297,15 @@ impl Peer {
         };
         let org = known.org.clone();
         let by_origin = source.sender().pki_id == pki_id;
-        let secret = envelope.secret().map(|secret| Endpoint::from(secret.internal_endpoint()));
-        let internal_endpoint =
-            secret.filter(|endpoint| endpoint.len() <= self.shared.config.limits.endpoint_bytes_max);
-        let has_secret = internal_endpoint.is_some();
+        let endpoint_bytes_max = self.shared.config.limits.endpoint_bytes_max;
+        if envelope.secret().is_some_and(|secret| secret.internal_endpoint().len() > endpoint_bytes_max) {
+            envelope = EnvelopeView::parse(envelope.without_secret()).map_err(Malformed::from)?;
+        }
+        let has_secret = envelope.secret().is_some();
         match self.membership.state.freshness(&pki_id, time, has_secret, by_origin) {
             Freshness::New => {}
             Freshness::Secret => {
-                self.membership.state.merge_secret(
-                    &pki_id,
-                    envelope,
-                    internal_endpoint.unwrap_or_else(|| Endpoint::from("")),
-                );
+                self.membership.state.merge_secret(&pki_id, envelope);
                 return Ok(());
             }
             outdated => {
@@ -323,24 +317,24 @@ impl Peer {
             }
         }
         self.check_room(&pki_id)?;
-        let announcement = Announcement { pki_id, org, time, endpoint, internal_endpoint, envelope };
+        let announcement = Announcement { pki_id, org, time, envelope };
         self.announce(announcement, &source);
         Ok(())
     }
 
     fn announce(&mut self, announcement: Announcement, source: &Source) {
-        let (now, own_org) = (self.shared.now, self.shared.me.org.clone());
+        let now = self.shared.now;
         let (pki_id, org) = (announcement.pki_id, announcement.org.clone());
-        let (endpoint, envelope) = (announcement.endpoint.clone(), announcement.envelope.clone());
+        let envelope = announcement.envelope.clone();
         let was_empty = self.membership.state.alive_count() == 0;
         let change = if matches!(source, Source::Response { dead: true, .. }) {
-            self.membership.state.announce_dead(announcement, now, &own_org)
+            self.membership.state.announce_dead(announcement, now)
         } else {
-            Some(self.membership.state.announce(announcement, now, &own_org))
+            Some(self.membership.state.announce(announcement, now))
         };
-        let is_external = !endpoint.is_empty();
         match change {
             Some(Change::Learned | Change::Resurrected) => {
+                let endpoint = Endpoint::from(envelope.alive_endpoint());
                 self.shared.event(Event::MemberAlive { pki_id, org: org.clone(), endpoint });
                 self.view_changed();
                 if was_empty {
@@ -357,11 +351,12 @@ impl Peer {
             Some(Change::Refreshed) | None => {}
         }
         if let Source::Pushed(sender) = source {
+            let external_endpoint_empty = envelope.alive_endpoint().is_empty();
             self.disseminate(Push::Alive {
                 envelope,
                 origin: pki_id,
                 origin_org: org,
-                external_endpoint_empty: !is_external,
+                external_endpoint_empty,
                 delivered_by: Some(sender.pki_id),
             });
         }
@@ -408,7 +403,7 @@ impl Peer {
             return Err(own.into());
         }
         self.membership.admission.own_echo = Some(now);
-        let endpoint = Endpoint::from(if internal.is_empty() { endpoint } else { internal });
+        let endpoint = Endpoint::from(if internal.is_empty() { &endpoint[..] } else { internal });
         let signed = Signed { message: envelope.payload_bytes(), signature: envelope.signature_bytes() };
         let ticket = self.shared.ticket(shared::Waiting::Membership(Waiting::OwnEcho(endpoint)));
         self.shared.verify(ticket, self.shared.me.identity.clone(), signed, secret_of(envelope), None);

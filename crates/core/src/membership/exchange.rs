@@ -5,6 +5,7 @@ use super::backoff;
 use super::disclosure::{Party, may_disclose, may_see_secrets};
 use super::messages;
 use super::own::Purpose;
+use super::state::Member;
 use crate::ids::{ConnectionId, Endpoint, PkiId};
 use crate::output::{CloseReason, Priority};
 use crate::peer::Peer;
@@ -122,16 +123,21 @@ impl Peer {
         let pause = backoff::jitter(pause, 100, &mut self.shared.rng);
         self.shared.timers.set(Timer::MembershipSync, self.shared.now + pause);
 
-        let is_external = !self.shared.config.external_endpoint.is_empty();
-        let own_org = &self.shared.me.org;
+        let age_max = self.shared.config.alive_time_interval;
         // without an external endpoint this node would be disconnected by peers of other organisations (spec/04 §15)
-        let candidates = self
-            .membership
-            .alive()
-            .filter(|member| (is_external || member.org == *own_org) && member.reach.suspected.is_none());
+        let may_be_asked = |peer: &Self, member: &Member| {
+            let is_external = !peer.shared.config.external_endpoint.is_empty();
+            (is_external || member.is_own_org()) && member.reach().suspected.is_none()
+        };
+        if let Some(partners) = self.draw_partners(may_be_asked) {
+            for pki_id in partners {
+                self.ask_membership(pki_id, None, age_max);
+            }
+            return;
+        }
+        let candidates = self.membership.alive().filter(|member| may_be_asked(self, member));
         let mut candidates: Vec<PkiId> = candidates.map(|member| member.pki_id).collect();
         let chosen_count = self.shared.config.pull_peer_count.min(candidates.len());
-        let age_max = self.shared.config.alive_time_interval;
         for chosen in 0..chosen_count {
             let other = self.shared.rng.usize(chosen..candidates.len());
             candidates.swap(chosen, other);
@@ -191,7 +197,7 @@ impl Peer {
     /// Answers a requester whose self information was just verified.
     pub(super) fn answer_membership(&mut self, sender: &Sender, nonce: u64) {
         let member = self.membership.state.member(&sender.pki_id);
-        let is_external = member.is_some_and(|member| !member.endpoint.is_empty());
+        let is_external = member.is_some_and(|member| !member.endpoint().is_empty());
         self.answer_membership_as(sender, nonce, is_external);
     }
 
@@ -222,15 +228,15 @@ impl Peer {
         let tell = |is_alive: bool| {
             let members = self.membership.state.members().filter(move |member| member.is_alive() == is_alive);
             members.filter(|member| {
-                let origin = Party { org: &member.org, is_external: !member.endpoint.is_empty() };
+                let origin = Party { org: &member.org, is_external: !member.endpoint().is_empty() };
                 may_disclose(own_org, origin, requester)
             })
         };
         let mut alive: Vec<Bytes> =
-            tell(true).take(limit.saturating_sub(1)).map(|member| dress(&member.envelope)).collect();
+            tell(true).take(limit.saturating_sub(1)).filter_map(Member::envelope).map(dress).collect();
         alive.push(dress(own));
         let dead: Vec<Bytes> =
-            tell(false).take(limit - alive.len().min(limit)).map(|member| dress(&member.envelope)).collect();
+            tell(false).take(limit - alive.len().min(limit)).filter_map(Member::envelope).map(dress).collect();
         let response = messages::response(&alive, &dead, nonce);
         self.reply(sender, response, Priority::Membership);
     }

@@ -10,13 +10,22 @@
 //! the place of another with the probability that it would have been drawn. The own organisation and the others have samples
 //! of their own, because much is for the own organisation alone; between the two is drawn by how many there are of each.
 
+use super::Member;
 use crate::ids::PkiId;
+use crate::peer::Peer;
+
+/// Below so many members for each neighbour everybody draws from all.
+const MEMBERS_PER_NEIGHBOUR: usize = 4;
+/// How often one is drawn for each that is wanted: some may not have it, or were drawn already.
+const TRIES_PER_RECEIVER: usize = 8;
 
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Neighbours {
     own_org: Sample,
     others: Sample,
+    /// How many of each kind.
+    count_max: usize,
     /// Its own, so that no other choice depends on who is here.
     rng: fastrand::Rng,
 }
@@ -47,9 +56,15 @@ impl Sample {
 }
 
 impl Neighbours {
-    pub(super) fn new(seed: u64) -> Self {
+    /// With `count` neighbours in all; none are needed if that is 0.
+    pub(super) fn new(count: usize, seed: u64) -> Self {
         let rng = fastrand::Rng::with_seed(seed ^ 0x6e65_6967_6862_6f75);
-        Self { own_org: Sample::default(), others: Sample::default(), rng }
+        Self { own_org: Sample::default(), others: Sample::default(), count_max: count.div_ceil(2), rng }
+    }
+
+    /// Whether the members are so many that neighbours are drawn from.
+    pub(super) fn are_needed(&self) -> bool {
+        self.count_max > 0 && self.own_org.alive_count + self.others.alive_count > MEMBERS_PER_NEIGHBOUR * 2 * self.count_max
     }
 
     fn sample(&mut self, is_own_org: bool) -> &mut Sample {
@@ -57,9 +72,9 @@ impl Neighbours {
     }
 
     /// A member is alive that was not.
-    pub(super) fn add(&mut self, pki_id: PkiId, is_own_org: bool, count_max: usize) {
+    pub(super) fn add(&mut self, pki_id: PkiId, is_own_org: bool) {
         let sample = if is_own_org { &mut self.own_org } else { &mut self.others };
-        sample.add(pki_id, count_max, &mut self.rng);
+        sample.add(pki_id, self.count_max, &mut self.rng);
     }
 
     /// A member is no longer alive. Its place is taken by one that `substitute` finds, given a random number, if any.
@@ -88,6 +103,53 @@ impl Neighbours {
     }
 }
 
+impl Peer {
+    /// Up to `wanted` different neighbours of whom `may` holds, or of the own organisation's. `None` if there are not so many
+    /// among them, or if neighbours are not needed: then it is drawn from all.
+    pub(crate) fn draw_neighbours(
+        &self,
+        wanted: usize,
+        only_own_org: bool,
+        rng: &mut fastrand::Rng,
+        may: impl Fn(&Self, &Member) -> bool,
+    ) -> Option<Vec<&Member>> {
+        let state = &self.membership.state;
+        let neighbours = state.neighbours();
+        if !neighbours.are_needed() {
+            return None;
+        }
+        let mut drawn: Vec<&Member> = Vec::with_capacity(wanted);
+        for _ in 0..TRIES_PER_RECEIVER * wanted {
+            if drawn.len() == wanted {
+                break;
+            }
+            let Some(member) = neighbours.draw(only_own_org, rng).and_then(|pki_id| state.member(&pki_id)) else {
+                continue;
+            };
+            let is_new = drawn.iter().all(|other| other.pki_id != member.pki_id);
+            if is_new && member.is_alive() && may(self, member) {
+                drawn.push(member);
+            }
+        }
+        if drawn.len() == wanted {
+            return Some(drawn);
+        }
+        // much is for the own organisation alone, and that may be a small part of all
+        (!only_own_org).then(|| self.draw_neighbours(wanted, true, rng, may)).flatten()
+    }
+
+    /// Whom to ask for what everybody can give: as many as `pull_peer_count` of those of whom `may` holds.
+    pub(crate) fn draw_partners(&mut self, may: impl Fn(&Self, &Member) -> bool) -> Option<Vec<PkiId>> {
+        let wanted = self.shared.config.pull_peer_count;
+        if !self.membership.state.neighbours().are_needed() {
+            return None;
+        }
+        let mut rng = self.shared.rng.fork();
+        let drawn = self.draw_neighbours(wanted, false, &mut rng, may)?;
+        Some(drawn.into_iter().map(|member| member.pki_id).collect())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -102,8 +164,8 @@ mod tests {
     fn early_and_late_members_are_drawn_alike() {
         let mut counts = [0_u32; 4];
         for seed in 0..400 {
-            let mut neighbours = Neighbours::new(seed);
-            (0..400).for_each(|number| neighbours.add(member(number), true, 20));
+            let mut neighbours = Neighbours::new(40, seed);
+            (0..400).for_each(|number| neighbours.add(member(number), true));
             assert_eq!(neighbours.own_org.drawn.len(), 20);
             for pki_id in &neighbours.own_org.drawn {
                 counts[usize::from(u16::from_le_bytes([pki_id.as_bytes()[0], pki_id.as_bytes()[1]])) / 100] += 1;
@@ -115,9 +177,9 @@ mod tests {
 
     #[test]
     fn organisations_are_drawn_by_their_size() {
-        let mut neighbours = Neighbours::new(1);
-        (0..300).for_each(|number| neighbours.add(member(number), true, 20));
-        (300..400).for_each(|number| neighbours.add(member(number), false, 20));
+        let mut neighbours = Neighbours::new(40, 1);
+        (0..300).for_each(|number| neighbours.add(member(number), true));
+        (300..400).for_each(|number| neighbours.add(member(number), false));
         let mut rng = fastrand::Rng::with_seed(1);
         let is_own = |pki_id: PkiId| u16::from_le_bytes([pki_id.as_bytes()[0], pki_id.as_bytes()[1]]) < 300;
         let own_count = (0..4000).filter(|_| is_own(neighbours.draw(false, &mut rng).unwrap())).count();
@@ -127,8 +189,8 @@ mod tests {
 
     #[test]
     fn whoever_dies_is_replaced() {
-        let mut neighbours = Neighbours::new(1);
-        (0..3).for_each(|number| neighbours.add(member(number), true, 2));
+        let mut neighbours = Neighbours::new(4, 1);
+        (0..3).for_each(|number| neighbours.add(member(number), true));
         let gone = neighbours.own_org.drawn[0];
         let next = (0..3).map(member).find(|it| !neighbours.own_org.drawn.contains(it)).unwrap();
         neighbours.remove(&gone, true, |_| Some(next));

@@ -4,7 +4,7 @@ use super::Waiting;
 use super::admission::{Progress, Source};
 use super::checks::{Check, is_same, secret_of};
 use super::state::Time;
-use crate::ids::{Endpoint, PkiId};
+use crate::ids::PkiId;
 use crate::peer::Peer;
 use crate::reject::{Misbehaviour, Reject, Unfitting};
 use crate::shared;
@@ -22,7 +22,7 @@ impl Peer {
     ) -> Result<Progress, Reject> {
         validate::signed(envelope)?;
         let member = self.membership.state.member(&pki_id).ok_or(Unfitting::Duplicate)?;
-        if !is_same(&member.envelope, envelope) {
+        if member.envelope().is_none_or(|newest| !is_same(newest, envelope)) {
             return Err(Unfitting::Duplicate.into());
         }
         let endpoint = envelope.secret().map(|secret| secret.internal_endpoint()).unwrap_or_default();
@@ -30,7 +30,7 @@ impl Peer {
             return Err(Reject::OverLimit);
         }
         if self.membership.state.has_proven_secret(&pki_id, envelope) {
-            self.membership.state.merge_secret(&pki_id, envelope.clone(), Endpoint::from(endpoint));
+            self.membership.state.merge_secret(&pki_id, envelope.clone());
             return Ok(Progress::Done);
         }
         let Some(source) = self.wait_for_check(source, pki_id, time, envelope)? else {
@@ -49,9 +49,8 @@ impl Peer {
 
     pub(super) fn secret_verified(&mut self, pki_id: PkiId, envelope: &EnvelopeView, ok: bool) {
         let waiter = self.membership.admission.checks.end(&pki_id, envelope);
-        let endpoint = envelope.secret().map(|secret| secret.internal_endpoint()).unwrap_or_default();
         if ok {
-            self.membership.state.merge_secret(&pki_id, envelope.clone(), Endpoint::from(endpoint));
+            self.membership.state.merge_secret(&pki_id, envelope.clone());
         } else {
             self.membership.state.set_lacks_secret(&pki_id, true);
             self.shared.reject(None, ContentKind::AliveMsg, Misbehaviour::SignatureInvalid);

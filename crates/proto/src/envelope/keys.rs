@@ -43,6 +43,7 @@ pub struct PullKey {
 pub(super) struct Found {
     pki_id: Span,
     channel_mac: Span,
+    endpoint: Span,
     time: Option<(u64, u64)>,
 }
 
@@ -52,6 +53,13 @@ impl EnvelopeView {
     pub fn alive_key(&self) -> Option<AliveKey<'_>> {
         (self.kind() == ContentKind::AliveMsg).then_some(())?;
         self.found()?.key(self.content())
+    }
+
+    /// The external endpoint of an alive message; empty where [`alive_key`](Self::alive_key) is `None`, and if it is no text.
+    pub fn alive_endpoint(&self) -> &str {
+        let is_alive = self.kind() == ContentKind::AliveMsg;
+        let found = is_alive.then(|| self.found()).flatten();
+        found.and_then(|found| core::str::from_utf8(found.endpoint.of(self.content())).ok()).unwrap_or_default()
     }
 
     /// PKI-ID and timestamp of a leadership message. `None` as in [`alive_key`](Self::alive_key).
@@ -154,8 +162,10 @@ impl Found {
     fn read_member(&mut self, content: &[u8], span: Span) -> Option<()> {
         let mut reader = Reader::within(content, span);
         while let Some(field) = reader.next().ok()? {
-            if let (3, Value::Bytes(span)) = (field.number, field.value) {
-                self.pki_id = span;
+            match (field.number, field.value) {
+                (1, Value::Bytes(span)) => self.endpoint = span,
+                (3, Value::Bytes(span)) => self.pki_id = span,
+                _ => {}
             }
         }
         Some(())

@@ -20,9 +20,13 @@ pub(super) struct Queue<T> {
     present: BinaryHeap<Entry<T>>,
     /// Number of the present slice since the beginning of time.
     slice: u64,
-    /// The slices after the present one, each at its number modulo their count.
-    near: Vec<Vec<Entry<T>>>,
+    /// The slices after the present one, each at its number modulo their count: the place of its last note, or [`NOWHERE`].
+    near: Vec<u32>,
     near_count: usize,
+    /// What is in the near slices; each note knows the one before it in its slice.
+    notes: Vec<Note<T>>,
+    /// The last of the free notes. What was used last is used next, as it is still close in memory.
+    free: u32,
     /// What is later than all these.
     far: BinaryHeap<Entry<T>>,
     count: u64,
@@ -35,6 +39,15 @@ struct Entry<T> {
     what: T,
 }
 
+/// A place for something in a near slice.
+#[derive(Debug)]
+struct Note<T> {
+    entry: Option<Entry<T>>,
+    before: u32,
+}
+
+const NOWHERE: u32 = u32::MAX;
+
 fn slice_of(at: Instant) -> u64 {
     at.as_nanos() >> SLICE_BITS
 }
@@ -44,8 +57,10 @@ impl<T> Queue<T> {
         Self {
             present: BinaryHeap::new(),
             slice: 0,
-            near: (0..SLICE_COUNT).map(|_| Vec::new()).collect(),
+            near: vec![NOWHERE; SLICE_COUNT],
             near_count: 0,
+            notes: Vec::new(),
+            free: NOWHERE,
             far: BinaryHeap::new(),
             count: 0,
         }
@@ -63,7 +78,15 @@ impl<T> Queue<T> {
             self.present.push(entry);
         } else if slice - self.slice < SLICE_COUNT as u64 {
             self.near_count += 1;
-            self.near[slice as usize % SLICE_COUNT].push(entry);
+            let last = &mut self.near[slice as usize % SLICE_COUNT];
+            let note = Note { entry: Some(entry), before: *last };
+            if let Some(place) = self.notes.get_mut(self.free as usize) {
+                *last = std::mem::replace(&mut self.free, place.before);
+                *place = note;
+            } else {
+                *last = u32::try_from(self.notes.len()).expect("fewer than 2^32 things to come");
+                self.notes.push(note);
+            }
         } else {
             self.far.push(entry);
         }
@@ -96,16 +119,13 @@ impl<T> Queue<T> {
         {
             self.put(entry);
         }
-        let now = &mut self.near[self.slice as usize % SLICE_COUNT];
-        self.near_count -= now.len();
-        // heap and slice change places with their memory
-        let mut entries = std::mem::take(&mut self.present).into_vec();
-        if entries.is_empty() {
-            std::mem::swap(&mut entries, now);
-        } else {
-            entries.append(now);
+        let mut place = std::mem::replace(&mut self.near[self.slice as usize % SLICE_COUNT], NOWHERE);
+        while let Some(note) = self.notes.get_mut(place as usize) {
+            self.present.extend(note.entry.take());
+            self.near_count -= 1;
+            let before = std::mem::replace(&mut note.before, self.free);
+            self.free = std::mem::replace(&mut place, before);
         }
-        self.present = BinaryHeap::from(entries);
         true
     }
 }
