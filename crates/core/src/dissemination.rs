@@ -162,8 +162,7 @@ impl Peer {
     fn push_alive(&mut self, envelope: &EnvelopeView, receivers: Vec<(PkiId, MspId)>) {
         for (pki_id, org) in receivers {
             let is_own_org = org == self.shared.me.org;
-            let envelope =
-                if is_own_org { Envelope::from(envelope) } else { Envelope::from(envelope.without_secret()) };
+            let envelope = Envelope::from(if is_own_org { envelope.clone() } else { envelope.stripped() });
             self.shared.stats.pushed_count += 1;
             self.send_to(pki_id, envelope, Priority::Membership);
         }

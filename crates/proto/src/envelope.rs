@@ -24,7 +24,7 @@ use std::sync::{Arc, OnceLock};
 use bytes::Bytes;
 use prost::{Message, Name};
 
-pub use elements::{Element, ElementList, Elements};
+pub use elements::{Element, ElementList, Elements, Part};
 pub use keys::{AliveKey, PullKey, StateInfoKey};
 pub use kind::ContentKind;
 pub use seal::{payload_of, seal, seal_unsigned, secret_payload};
@@ -57,6 +57,23 @@ struct Inner {
     read: Result<Read, WireError>,
     /// What tells the message from its duplicates, once somebody asked.
     found: OnceLock<Option<keys::Found>>,
+    /// The same without its secret, once somebody asked: it goes to many.
+    stripped: OnceLock<EnvelopeView>,
+    /// The envelopes inside, if whoever made this one said so.
+    parts: Option<Box<[Part]>>,
+    /// Whether it stands in the buffer of a greater message.
+    is_part: bool,
+}
+
+impl Inner {
+    fn new(raw: Bytes) -> Self {
+        let read = match u32::try_from(raw.len()) {
+            Ok(_) => Places::read(&raw).map(|(places, merged)| Read { places, merged }),
+            Err(_) => Err(WireError::TooLarge),
+        };
+        let (found, stripped) = (OnceLock::new(), OnceLock::new());
+        Self { raw, read, found, stripped, parts: None, is_part: false }
+    }
 }
 
 /// What the header says.
@@ -101,11 +118,7 @@ impl Envelope {
 
 impl From<Bytes> for Envelope {
     fn from(raw: Bytes) -> Self {
-        let read = match u32::try_from(raw.len()) {
-            Ok(_) => Places::read(&raw).map(|(places, merged)| Read { places, merged }),
-            Err(_) => Err(WireError::TooLarge),
-        };
-        Self { inner: Arc::new(Inner { raw, read, found: OnceLock::new() }) }
+        Self { inner: Arc::new(Inner::new(raw)) }
     }
 }
 
@@ -306,9 +319,23 @@ impl EnvelopeView {
         bare.view().unwrap_or_else(|_| self.clone())
     }
 
-    /// The same envelope in a buffer of its own: one that came as part of a greater message keeps all of that alive.
+    /// As [`without_secret`](Self::without_secret), read once for all clones.
+    #[must_use]
+    pub fn stripped(&self) -> Self {
+        if self.places().secret.is_none() {
+            return self.clone();
+        }
+        let strip = || Self::parse(self.without_secret()).unwrap_or_else(|_| self.bare());
+        self.inner.stripped.get_or_init(strip).clone()
+    }
+
+    /// The same envelope in a buffer of its own, if it came as [part](Self::parts) of a greater message: it would keep all
+    /// of that alive.
     #[must_use]
     pub fn detached(&self) -> Self {
+        if !self.inner.is_part {
+            return self.clone();
+        }
         let copy = Envelope::from(Bytes::copy_from_slice(&self.inner.raw));
         copy.view().unwrap_or_else(|_| self.clone())
     }

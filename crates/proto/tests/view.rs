@@ -90,7 +90,7 @@ fn an_empty_secret_is_there() {
     let secret = view.secret().unwrap();
     assert_eq!(
         (secret.payload(), secret.signature(), secret.internal_endpoint()),
-        (&[][..], &[][..], String::new())
+        (&[][..], &[][..], "")
     );
     assert_eq!(view.without_secret(), hex("0a021801"));
 }

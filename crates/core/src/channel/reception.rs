@@ -12,7 +12,6 @@ use crate::peer::Peer;
 use crate::reject::{Misbehaviour, Reject, Unfitting};
 use crate::shared::{Sender, Waiting as SharedWaiting};
 use crate::timers::Timer;
-use bytes::Bytes;
 use core::time::Duration;
 use selvedge_proto::envelope::{ContentKind, Envelope, EnvelopeView};
 use selvedge_proto::gossip::StateInfoPullRequest;
@@ -273,13 +272,13 @@ impl Peer {
             return Err(Reject::OverLimit);
         }
         let elements = self.snapshot_for(&id, &sender.org);
-        self.reply(sender, state_info_snapshot(&id, &elements), Priority::Membership);
+        self.reply(sender, state_info_snapshot(&id, elements), Priority::Membership);
         Ok(())
     }
 
     /// What a peer of `org` may see (spec/05 §6.4). A Go peer gives up at the first element whose origin it does not know
     /// (W-20), so the likely known come first: ourselves, its own organisation, ours, the others; the living before the dead.
-    fn snapshot_for(&self, id: &ChannelId, org: &MspId) -> Vec<Bytes> {
+    fn snapshot_for(&self, id: &ChannelId, org: &MspId) -> Vec<Envelope> {
         let Some(channel) = self.channels.get(id) else { return Vec::new() };
         let me = &self.shared.me;
         let mut elements: Vec<_> = channel
@@ -292,7 +291,7 @@ impl Peer {
             .map(|(origin, entry)| {
                 let org_rank = if entry.org == *org { 0 } else { 1 + u8::from(entry.org != me.org) };
                 let rank = (*origin != me.pki_id, org_rank, !self.membership.is_alive(origin));
-                (rank, entry.view.raw().clone())
+                (rank, Envelope::from(&entry.view))
             })
             .collect();
         elements.sort_by_key(|(rank, _)| *rank);
@@ -322,9 +321,9 @@ impl Peer {
     ) -> Result<(), Reject> {
         let elements_max = self.shared.config.limits.elements_per_message_max;
         let mut was_cut = false;
-        for element in view.elements().take(elements_max) {
+        for element in view.parts().take(elements_max) {
             let envelope = element.map_err(Malformed::from)?.envelope;
-            match self.take_up_element(id, sender, envelope) {
+            match self.take_up_element(id, sender, &envelope) {
                 Ok(()) | Err(Reject::Unfitting(Unfitting::Duplicate | Unfitting::Stale | Unfitting::Own)) => {
                 }
                 Err(Reject::OverLimit) => was_cut = true,
@@ -339,8 +338,8 @@ impl Peer {
         Ok(())
     }
 
-    fn take_up_element(&mut self, id: &ChannelId, sender: &Sender, envelope: Bytes) -> Result<(), Reject> {
-        let view = EnvelopeView::parse(envelope).map_err(Malformed::from)?;
+    fn take_up_element(&mut self, id: &ChannelId, sender: &Sender, envelope: &Envelope) -> Result<(), Reject> {
+        let view = envelope.view().map_err(Malformed::from)?;
         let claim = self.read_state_info(&view)?;
         if self.channel_of(&claim.origin, &claim.mac).as_ref() != Some(id) {
             return Err(Malformed::ChannelMismatch.into());

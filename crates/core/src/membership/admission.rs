@@ -208,8 +208,7 @@ impl Peer {
         self.check_room(&candidate.pki_id)?;
         // the secret of another organisation should not have come here; it is not looked at
         if !own_org && candidate.envelope.secret().is_some() {
-            candidate.envelope =
-                EnvelopeView::parse(candidate.envelope.without_secret()).map_err(Malformed::from)?;
+            candidate.envelope = candidate.envelope.stripped();
         }
         let envelope = &candidate.envelope;
         let signed = Signed { message: envelope.payload_bytes(), signature: envelope.signature_bytes() };
@@ -299,7 +298,7 @@ impl Peer {
         let by_origin = source.sender().pki_id == pki_id;
         let endpoint_bytes_max = self.shared.config.limits.endpoint_bytes_max;
         if envelope.secret().is_some_and(|secret| secret.internal_endpoint().len() > endpoint_bytes_max) {
-            envelope = EnvelopeView::parse(envelope.without_secret()).map_err(Malformed::from)?;
+            envelope = envelope.stripped();
         }
         let has_secret = envelope.secret().is_some();
         match self.membership.state.freshness(&pki_id, time, has_secret, by_origin) {

@@ -14,9 +14,8 @@ use crate::reject::{Misbehaviour, Reject, Unfitting};
 use crate::shared::Sender;
 use crate::time::Instant;
 use crate::timers::Timer;
-use bytes::Bytes;
 use core::time::Duration;
-use selvedge_proto::envelope::{ContentKind, ElementList, EnvelopeView};
+use selvedge_proto::envelope::{ContentKind, ElementList, Envelope, EnvelopeView};
 use selvedge_proto::validate::{self, Malformed};
 use std::collections::{BTreeMap, VecDeque};
 
@@ -49,7 +48,7 @@ struct Asked {
 struct Response {
     sender: Sender,
     /// What is not looked at yet: whether it stands in the list of the dead, and the envelope.
-    elements: VecDeque<(bool, Bytes)>,
+    elements: VecDeque<(bool, Envelope)>,
     checking_count: usize,
 }
 
@@ -102,11 +101,11 @@ impl Peer {
     ) {
         let org = self.org_of(&pki_id);
         let own = if may_see_secrets(&self.shared.me.org, org.as_ref()) {
-            own.raw().clone()
+            own.clone()
         } else {
-            own.without_secret()
+            own.stripped()
         };
-        let request = messages::request(&own, nonce);
+        let request = messages::request(own, nonce);
         match endpoint {
             Some(endpoint) => self.send_to_endpoint(pki_id, &endpoint, request, Priority::Membership),
             None => self.send_to(pki_id, request, Priority::Membership),
@@ -160,9 +159,8 @@ impl Peer {
         if !self.membership.exchange.rate.admit(self.shared.now, sender.pki_id, per_second_max) {
             return Err(Reject::OverLimit);
         }
-        let element =
-            envelope.elements().next().ok_or(Malformed::SelfInformationMissing)?.map_err(Malformed::from)?;
-        let inner = EnvelopeView::parse(element.envelope).map_err(Malformed::from)?;
+        let part = envelope.parts().next().ok_or(Malformed::SelfInformationMissing)?.map_err(Malformed::from)?;
+        let inner = part.envelope.view().map_err(Malformed::from)?;
         let alive = validate::nested_alive(&inner)?;
         let member = alive.membership.as_ref().ok_or(Malformed::MembershipMissing)?;
         if member.pki_id[..] != sender.pki_id.as_bytes()[..] {
@@ -222,7 +220,7 @@ impl Peer {
         let requester = Party { org: &sender.org, is_external: requester_is_external };
         let with_secrets = may_see_secrets(own_org, Some(&sender.org));
         let dress = |envelope: &EnvelopeView| {
-            if with_secrets { envelope.raw().clone() } else { envelope.without_secret() }
+            if with_secrets { envelope.clone() } else { envelope.stripped() }
         };
         let limit = self.shared.config.limits.elements_per_message_max;
         let tell = |is_alive: bool| {
@@ -232,12 +230,12 @@ impl Peer {
                 may_disclose(own_org, origin, requester)
             })
         };
-        let mut alive: Vec<Bytes> =
+        let mut alive: Vec<EnvelopeView> =
             tell(true).take(limit.saturating_sub(1)).filter_map(Member::envelope).map(dress).collect();
         alive.push(dress(own));
-        let dead: Vec<Bytes> =
+        let dead: Vec<EnvelopeView> =
             tell(false).take(limit - alive.len().min(limit)).filter_map(Member::envelope).map(dress).collect();
-        let response = messages::response(&alive, &dead, nonce);
+        let response = messages::response(alive, dead, nonce);
         self.reply(sender, response, Priority::Membership);
     }
 
@@ -259,7 +257,7 @@ impl Peer {
         }
         let limit = self.shared.config.limits.elements_per_message_max;
         let mut elements = VecDeque::new();
-        for element in envelope.elements().take(limit) {
+        for element in envelope.parts().take(limit) {
             match element {
                 Ok(element) if element.list == ElementList::Alive => {
                     elements.push_back((false, element.envelope));
@@ -307,8 +305,8 @@ impl Peer {
         }
     }
 
-    fn admit_element(&mut self, sender: &Sender, dead: bool, element: Bytes) -> Result<Progress, Reject> {
-        let envelope = EnvelopeView::parse(element).map_err(Malformed::from)?;
+    fn admit_element(&mut self, sender: &Sender, dead: bool, element: Envelope) -> Result<Progress, Reject> {
+        let envelope = element.view().map_err(Malformed::from)?;
         if dead && self.knows_more_than_dead(&envelope) {
             return Err(Unfitting::Duplicate.into());
         }

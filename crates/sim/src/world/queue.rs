@@ -189,7 +189,8 @@ mod tests {
                 model.push((at, place));
             }
             model.sort_unstable();
-            let end = now + rng.u64(0..1 << rng.u32(0..30));
+            let ahead = 1 << rng.u32(0..30);
+            let end = now + rng.u64(0..ahead);
             while let Some((at, what)) = queue.pop(Instant::from_nanos(end)) {
                 assert_eq!((at.as_nanos(), what), model.remove(0));
                 now = at.as_nanos();
