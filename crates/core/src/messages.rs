@@ -256,9 +256,12 @@ mod tests {
         );
         let ids = vec![Bytes::from_static(b"100")];
         assert_eq!(inside(request(blocks, 7, ids)), "12096d796368616e6e656c18045a09080712033130301801");
-        assert_eq!(inside(update(blocks, 7, &[])), "12096d796368616e6e656c1804620408071801");
+        assert_eq!(inside(update(blocks, 7, &[]).bytes().clone()), "12096d796368616e6e656c1804620408071801");
         let item = Bytes::from_static(&[0x0a, 2, 1, 2, 0x12, 1, 3]);
-        assert_eq!(inside(update(PullOf::Identities, 1, &[item])), "1801620d080112070a0201021201031802");
+        assert_eq!(
+            inside(update(PullOf::Identities, 1, &[item.into()]).bytes().clone()),
+            "1801620d080112070a0201021201031802"
+        );
     }
 
     #[test]
@@ -298,10 +301,7 @@ mod tests {
         );
         let element = Envelope::from(Bytes::from_static(&[0x0a, 2, 1, 2, 0x12, 1, 3]));
         let snapshot = |elements| state_info_snapshot(&ChannelId::from("A"), elements).bytes().clone();
-        assert_eq!(
-            inside(snapshot(vec![element])),
-            "12014118058201090a070a020102120103"
-        );
+        assert_eq!(inside(snapshot(vec![element])), "12014118058201090a070a020102120103");
         assert_eq!(inside(snapshot(vec![])), "1201411805820100");
     }
 

@@ -58,7 +58,7 @@ impl Peer {
             membership,
             channels: BTreeMap::new(),
             macs: Macs::new(seed),
-            relay: Relay::default(),
+            relay: Relay::new(seed),
             reads: Reads::default(),
         };
         peer.start_identities();

@@ -95,7 +95,12 @@ impl Shared {
     }
 
     pub(crate) fn poll_output(&mut self) -> Option<Output> {
-        self.outbox.pop_front()
+        let next = self.outbox.pop_front();
+        if next.is_none() {
+            // from its beginning, which is close in memory
+            self.outbox.clear();
+        }
+        next
     }
 
     /// Counts a refusal and tells the owner, unless it is what gossip is made of: most of what arrives is known.

@@ -30,6 +30,7 @@ pub use kind::ContentKind;
 pub use seal::{payload_of, seal, seal_unsigned, secret_payload};
 
 use crate::gossip::{self, GossipMessage};
+use crate::validate::Malformed;
 use crate::wire::{Field, Hex, Reader, Span, Value, WireError, decode};
 
 /// A marshalled `gossip.Envelope` as it travels, be it well-formed or not.
@@ -57,6 +58,8 @@ struct Inner {
     read: Result<Read, WireError>,
     /// What tells the message from its duplicates, once somebody asked.
     found: OnceLock<Option<keys::Found>>,
+    /// Whether the content can be decoded and has what it needs, once somebody asked.
+    verdict: OnceLock<Result<(), Malformed>>,
     /// The same without its secret, once somebody asked: it goes to many.
     stripped: OnceLock<EnvelopeView>,
     /// The envelopes inside, if whoever made this one said so.
@@ -71,8 +74,8 @@ impl Inner {
             Ok(_) => Places::read(&raw).map(|(places, merged)| Read { places, merged }),
             Err(_) => Err(WireError::TooLarge),
         };
-        let (found, stripped) = (OnceLock::new(), OnceLock::new());
-        Self { raw, read, found, stripped, parts: None, is_part: false }
+        let (found, verdict, stripped) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
+        Self { raw, read, found, verdict, stripped, parts: None, is_part: false }
     }
 }
 
@@ -317,6 +320,11 @@ impl EnvelopeView {
         let bare = Envelope::from(seal(self.payload(), self.signature(), None));
         // what was read of the payload once is read again
         bare.view().unwrap_or_else(|_| self.clone())
+    }
+
+    /// What `judge` says of the content; it is asked once for all clones.
+    pub(crate) fn verdict(&self, judge: impl FnOnce() -> Result<(), Malformed>) -> Result<(), Malformed> {
+        *self.inner.verdict.get_or_init(judge)
     }
 
     /// As [`without_secret`](Self::without_secret), read once for all clones.

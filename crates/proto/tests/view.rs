@@ -88,10 +88,7 @@ fn a_secret_field_of_another_wire_type_is_no_secret() {
 fn an_empty_secret_is_there() {
     let view = parse("0a021801 1a00");
     let secret = view.secret().unwrap();
-    assert_eq!(
-        (secret.payload(), secret.signature(), secret.internal_endpoint()),
-        (&[][..], &[][..], "")
-    );
+    assert_eq!((secret.payload(), secret.signature(), secret.internal_endpoint()), (&[][..], &[][..], ""));
     assert_eq!(view.without_secret(), hex("0a021801"));
 }
 

@@ -29,23 +29,29 @@ impl Peer {
     /// longer as they are more, up to twice the time between two alive messages. So a peer hears of a hundred heights in
     /// that time however many members there are, which is what it needs to learn of new blocks; of one member's height it
     /// hears the later the more others it could ask as well.
-    fn state_info_spacing(&self) -> Duration {
+    ///
+    /// A block comes to all at the same moment. So that they do not all tell of one and none of the next, each waits for a
+    /// time of its own.
+    fn state_info_spacing(&mut self) -> Duration {
         let config = &self.shared.config;
         let shortest = config.state_info_spacing;
         let member_count = u32::try_from(self.membership.alive_count()).unwrap_or(u32::MAX);
         let stretched = shortest.saturating_mul(member_count) / MANY_MEMBERS;
-        stretched.min(2 * config.alive_time_interval).max(shortest)
+        let longest = stretched.min(2 * config.alive_time_interval);
+        if longest <= shortest {
+            return shortest;
+        }
+        longest.mul_f64(0.5 + self.shared.rng.f64() / 2.0).max(shortest)
     }
 
     /// The ledger grew: others are to be told, but no more often than every [`state_info_spacing`](Self::state_info_spacing),
     /// because every publication costs every member a verification.
     pub(super) fn announce_height(&mut self, id: &ChannelId) {
         let wall = self.shared.wall().as_nanos();
-        let spacing = self.state_info_spacing();
         let Some(channel) = self.channels.get_mut(id) else { return };
         channel.own.touch(wall);
-        let at = channel.own.published_at.map_or(self.shared.now, |at| at + spacing);
-        self.shared.timers.set_no_later_than(Timer::StateInfoPublish(id.clone()), at.max(self.shared.now));
+        let at = channel.own.not_before.map_or(self.shared.now, |at| at.max(self.shared.now));
+        self.shared.timers.set_no_later_than(Timer::StateInfoPublish(id.clone()), at);
     }
 
     /// Signs and pushes the own StateInfo if it says something new and somebody is there to read it. If nobody is, the next
@@ -54,13 +60,11 @@ impl Peer {
         if self.membership.alive().next().is_none() {
             return;
         }
-        let spacing = self.state_info_spacing();
         let Some(channel) = self.channels.get_mut(id) else { return };
         if !channel.own.is_dirty || channel.own.is_signing {
             return;
         }
-        let next_at = channel.own.published_at.map(|at| at + spacing);
-        if let Some(at) = next_at.filter(|at| *at > self.shared.now) {
+        if let Some(at) = channel.own.not_before.filter(|at| *at > self.shared.now) {
             return self.shared.timers.set_no_later_than(Timer::StateInfoPublish(id.clone()), at);
         }
         channel.own.is_dirty = false;
@@ -92,7 +96,7 @@ impl Peer {
             let at = now + self.shared.config.publish_state_info_interval;
             return self.shared.timers.set_no_later_than(timer, at);
         };
-        channel.own.published_at = Some(now);
+        channel.own.not_before = Some(now + spacing);
         if channel.own.is_dirty {
             // it changed while it was being signed (W-27)
             self.shared.timers.set_no_later_than(timer, now + spacing);

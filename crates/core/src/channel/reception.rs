@@ -106,18 +106,13 @@ impl Peer {
         {
             return Err(Reject::OverLimit);
         }
-        let properties = validate::nested_state_info(view)?.properties.unwrap_or_default();
+        validate::check_nested_state_info(view)?;
+        let (height, left_channel) = view.state_info_properties();
         // whatever else came in its envelope nobody signed (W-4)
         let view = if is_pushed { view.bare() } else { view.bare().detached() };
         channel.states.verifying.begin(origin, &view)?;
         let signed = Signed { message: view.payload_bytes(), signature: view.signature_bytes() };
-        let entry = StateInfo {
-            view: view.clone(),
-            timestamp,
-            org: known.org.clone(),
-            height: properties.ledger_height,
-            left_channel: properties.left_channel,
-        };
+        let entry = StateInfo { view: view.clone(), timestamp, org: known.org.clone(), height, left_channel };
         let identity = known.identity.clone();
         let arrived = Arrived { origin, entry, sender: sender.cloned(), is_pushed };
         let waiting = SharedWaiting::Channel(id.clone(), Waiting::StateInfo(Box::new(arrived)));
@@ -338,7 +333,12 @@ impl Peer {
         Ok(())
     }
 
-    fn take_up_element(&mut self, id: &ChannelId, sender: &Sender, envelope: &Envelope) -> Result<(), Reject> {
+    fn take_up_element(
+        &mut self,
+        id: &ChannelId,
+        sender: &Sender,
+        envelope: &Envelope,
+    ) -> Result<(), Reject> {
         let view = envelope.view().map_err(Malformed::from)?;
         let claim = self.read_state_info(&view)?;
         if self.channel_of(&claim.origin, &claim.mac).as_ref() != Some(id) {

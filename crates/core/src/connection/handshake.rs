@@ -328,7 +328,9 @@ impl Peer {
     fn finish_handshake(&mut self, connection: ConnectionId) {
         let Some(handshake) = self.connections.handshake(connection) else { return };
         let Some(authenticated) = handshake.take_result() else { return };
-        let Some(role) = self.connections.all.get(&connection).and_then(|it| it.role().cloned()) else { return };
+        let Some(role) = self.connections.all.get(&connection).and_then(|it| it.role().cloned()) else {
+            return;
+        };
         match role {
             Role::Accepted if authenticated.probe => self.close(connection, CloseReason::ProbeDone),
             Role::Accepted => self.open_connection(connection, authenticated, None),

@@ -18,7 +18,6 @@ use crate::timers::Timer;
 use bytes::Bytes;
 use core::time::Duration;
 use selvedge_proto::envelope::{ContentKind, EnvelopeView};
-use selvedge_proto::gossip::AliveMessage;
 use selvedge_proto::validate::{self, Malformed};
 use std::collections::BTreeMap;
 
@@ -77,7 +76,7 @@ pub(crate) struct Candidate {
 }
 
 /// Verifications under way, and messages whose origin is not known yet.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Admission {
     pub(super) checks: Checks,
     strangers: BTreeMap<PkiId, Stranger>,
@@ -94,6 +93,11 @@ struct Stranger {
 }
 
 impl Admission {
+    pub(super) fn new(seed: u64) -> Self {
+        let checks = Checks::new(seed);
+        Self { checks, strangers: BTreeMap::new(), asked: BTreeMap::new(), own_echo: None }
+    }
+
     /// Gives the strangers who remained unknown for too long.
     fn sweep(&mut self, now: Instant) -> Vec<Stranger> {
         let is_old = |(_, stranger): &(&PkiId, &Stranger)| now.since(stranger.since) >= STRANGER_LIFETIME;
@@ -152,9 +156,9 @@ impl Peer {
         pki_id: PkiId,
         time: Time,
     ) -> Result<Progress, Reject> {
-        let alive = validate::nested_alive(envelope)?;
+        validate::check_nested_alive(envelope)?;
         validate::signed(envelope)?;
-        self.check_sizes(&alive)?;
+        self.check_sizes(envelope)?;
         let Some(source) = self.wait_for_check(source, pki_id, time, envelope)? else {
             return Ok(Progress::Checking);
         };
@@ -170,20 +174,19 @@ impl Peer {
             let (identity, org) = (known.identity.clone(), known.org.clone());
             return self.verify_alive(candidate, &identity, &org);
         }
-        if alive.identity.is_empty() {
+        let embedded = envelope.alive_identity();
+        if embedded.is_empty() {
             return self.keep_stranger(candidate);
         }
-        self.check_embedded(Candidate { embedded: alive.identity, ..candidate })
+        self.check_embedded(Candidate { embedded, ..candidate })
     }
 
     /// Spec/04 W-15.
-    pub(super) fn check_sizes(&self, alive: &AliveMessage) -> Result<(), Reject> {
+    pub(super) fn check_sizes(&self, alive: &EnvelopeView) -> Result<(), Reject> {
         let limits = &self.shared.config.limits;
-        let member = alive.membership.as_ref();
-        let fits = member.is_some_and(|member| {
-            member.endpoint.len() <= limits.endpoint_bytes_max
-                && member.metadata.len() <= limits.metadata_bytes_max
-        }) && alive.identity.len() <= limits.identity_bytes_max;
+        let fits = alive.alive_endpoint().len() <= limits.endpoint_bytes_max
+            && alive.alive_metadata_len() <= limits.metadata_bytes_max
+            && alive.alive_identity().len() <= limits.identity_bytes_max;
         if fits { Ok(()) } else { Err(Reject::OverLimit) }
     }
 

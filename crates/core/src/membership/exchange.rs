@@ -100,12 +100,9 @@ impl Peer {
         nonce: u64,
     ) {
         let org = self.org_of(&pki_id);
-        let own = if may_see_secrets(&self.shared.me.org, org.as_ref()) {
-            own.clone()
-        } else {
-            own.stripped()
-        };
-        let request = messages::request(own, nonce);
+        let own =
+            if may_see_secrets(&self.shared.me.org, org.as_ref()) { own.clone() } else { own.stripped() };
+        let request = messages::request(own.into(), nonce);
         match endpoint {
             Some(endpoint) => self.send_to_endpoint(pki_id, &endpoint, request, Priority::Membership),
             None => self.send_to(pki_id, request, Priority::Membership),
@@ -159,14 +156,15 @@ impl Peer {
         if !self.membership.exchange.rate.admit(self.shared.now, sender.pki_id, per_second_max) {
             return Err(Reject::OverLimit);
         }
-        let part = envelope.parts().next().ok_or(Malformed::SelfInformationMissing)?.map_err(Malformed::from)?;
+        let part =
+            envelope.parts().next().ok_or(Malformed::SelfInformationMissing)?.map_err(Malformed::from)?;
         let inner = part.envelope.view().map_err(Malformed::from)?;
         let alive = validate::nested_alive(&inner)?;
         let member = alive.membership.as_ref().ok_or(Malformed::MembershipMissing)?;
         if member.pki_id[..] != sender.pki_id.as_bytes()[..] {
             return Err(Misbehaviour::SenderMismatch.into());
         }
-        self.check_sizes(&alive)?;
+        self.check_sizes(&inner)?;
         let is_external = !member.endpoint.is_empty();
         // before anything is taken in (W-8)
         if !self.may_answer(sender, is_external) {
@@ -220,7 +218,7 @@ impl Peer {
         let requester = Party { org: &sender.org, is_external: requester_is_external };
         let with_secrets = may_see_secrets(own_org, Some(&sender.org));
         let dress = |envelope: &EnvelopeView| {
-            if with_secrets { envelope.clone() } else { envelope.stripped() }
+            Envelope::from(if with_secrets { envelope.clone() } else { envelope.stripped() })
         };
         let limit = self.shared.config.limits.elements_per_message_max;
         let tell = |is_alive: bool| {
@@ -230,11 +228,14 @@ impl Peer {
                 may_disclose(own_org, origin, requester)
             })
         };
-        let mut alive: Vec<EnvelopeView> =
+        let mut alive: Vec<Envelope> =
             tell(true).take(limit.saturating_sub(1)).filter_map(Member::envelope).map(dress).collect();
         alive.push(dress(own));
-        let dead: Vec<EnvelopeView> =
-            tell(false).take(limit - alive.len().min(limit)).filter_map(Member::envelope).map(dress).collect();
+        let dead: Vec<Envelope> = tell(false)
+            .take(limit - alive.len().min(limit))
+            .filter_map(Member::envelope)
+            .map(dress)
+            .collect();
         let response = messages::response(alive, dead, nonce);
         self.reply(sender, response, Priority::Membership);
     }

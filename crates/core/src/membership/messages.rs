@@ -5,7 +5,7 @@ use crate::ids::Endpoint;
 use bytes::{BufMut, Bytes, BytesMut};
 use prost::Message;
 use prost::encoding::{WireType, encode_key, encode_varint, encoded_len_varint};
-use selvedge_proto::envelope::{ContentKind, ElementList, Envelope, EnvelopeView, Part, payload_of};
+use selvedge_proto::envelope::{ContentKind, ElementList, Envelope, Part, payload_of};
 use selvedge_proto::gossip::gossip_message::{Content, Tag};
 use selvedge_proto::gossip::{AliveMessage, GossipMessage, Member, PeerTime};
 
@@ -36,15 +36,15 @@ pub(super) fn alive_payload(
 }
 
 /// A membership request around the envelope of an alive message.
-pub(super) fn request(self_information: EnvelopeView, nonce: u64) -> Envelope {
-    let raw = seal(ContentKind::MemReq, nonce, &[(SELF_INFORMATION, self_information.raw())]);
-    let envelope = Envelope::from(self_information);
-    Envelope::holding(raw, vec![Part { list: ElementList::SelfInformation, envelope }])
+pub(super) fn request(self_information: Envelope, nonce: u64) -> Envelope {
+    let raw = seal(ContentKind::MemReq, nonce, &[(SELF_INFORMATION, self_information.bytes())]);
+    let list = ElementList::SelfInformation;
+    Envelope::holding(raw, vec![Part { list, envelope: self_information }])
 }
 
 /// A membership response around envelopes of alive messages.
-pub(super) fn response(alive: Vec<EnvelopeView>, dead: Vec<EnvelopeView>, nonce: u64) -> Envelope {
-    let of = |number, list| move |view: EnvelopeView| (number, Part { list, envelope: Envelope::from(view) });
+pub(super) fn response(alive: Vec<Envelope>, dead: Vec<Envelope>, nonce: u64) -> Envelope {
+    let of = |number, list| move |envelope: Envelope| (number, Part { list, envelope });
     let alive = alive.into_iter().map(of(ALIVE, ElementList::Alive));
     let (numbers, parts): (Vec<u32>, Vec<Part>) =
         alive.chain(dead.into_iter().map(of(DEAD, ElementList::Dead))).unzip();
@@ -124,8 +124,7 @@ mod tests {
     #[test]
     fn a_request_is_encoded_as_fabric_does() {
         let request = |inner: &'static [u8], nonce| {
-            let inner = EnvelopeView::parse(Bytes::from_static(inner)).unwrap();
-            request(inner, nonce).bytes().clone()
+            request(Envelope::from(Bytes::from_static(inner)), nonce).bytes().clone()
         };
         assert_eq!(inside(request(&[0x12, 1, 1], 9)), "0809180132050a03120101");
         assert_eq!(inside(request(INNER, 300)), "08ac02180132090a070a020102120103");
@@ -133,7 +132,7 @@ mod tests {
 
     #[test]
     fn a_response_is_encoded_as_fabric_does() {
-        let inner = EnvelopeView::parse(Bytes::from_static(INNER)).unwrap();
+        let inner = Envelope::from(Bytes::from_static(INNER));
         let response = |alive, dead, nonce| response(alive, dead, nonce).bytes().clone();
         let both = response(vec![inner.clone()], vec![inner], 300);
         assert_eq!(inside(both), "08ac0218013a120a070a02010212010312070a020102120103");
@@ -143,7 +142,7 @@ mod tests {
     #[test]
     fn large_responses_have_their_lengths_right() {
         let element = selvedge_proto::envelope::seal(&[], &[7; 300], None);
-        let inner = EnvelopeView::parse(element.clone()).unwrap();
+        let inner = Envelope::from(element.clone());
         let envelope = response(vec![inner; 1000], vec![], u64::MAX);
         let view = EnvelopeView::parse(envelope.bytes().clone()).unwrap();
         assert_eq!(view.kind(), ContentKind::MemRes);

@@ -78,7 +78,7 @@ impl Membership {
         Self {
             state: State::new(own_org, neighbour_count, seed),
             own: OwnAlive::default(),
-            admission: Admission::default(),
+            admission: Admission::new(seed),
             exchange: Exchange::default(),
             targets: Targets::default(),
         }

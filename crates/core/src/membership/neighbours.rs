@@ -64,7 +64,8 @@ impl Neighbours {
 
     /// Whether the members are so many that neighbours are drawn from.
     pub(super) fn are_needed(&self) -> bool {
-        self.count_max > 0 && self.own_org.alive_count + self.others.alive_count > MEMBERS_PER_NEIGHBOUR * 2 * self.count_max
+        self.count_max > 0
+            && self.own_org.alive_count + self.others.alive_count > MEMBERS_PER_NEIGHBOUR * 2 * self.count_max
     }
 
     fn sample(&mut self, is_own_org: bool) -> &mut Sample {
@@ -99,7 +100,9 @@ impl Neighbours {
         let (own_count, other_count) = (self.own_org.alive_count, self.others.alive_count);
         let is_own = only_own_org || own_count > 0 && rng.usize(..own_count + other_count) < own_count;
         let sample = if is_own { &self.own_org } else { &self.others };
-        (!sample.drawn.is_empty()).then(|| sample.drawn.get(rng.usize(..sample.drawn.len())).copied()).flatten()
+        (!sample.drawn.is_empty())
+            .then(|| sample.drawn.get(rng.usize(..sample.drawn.len())).copied())
+            .flatten()
     }
 }
 
@@ -123,7 +126,8 @@ impl Peer {
             if drawn.len() == wanted {
                 break;
             }
-            let Some(member) = neighbours.draw(only_own_org, rng).and_then(|pki_id| state.member(&pki_id)) else {
+            let Some(member) = neighbours.draw(only_own_org, rng).and_then(|pki_id| state.member(&pki_id))
+            else {
                 continue;
             };
             let is_new = drawn.iter().all(|other| other.pki_id != member.pki_id);
@@ -168,7 +172,9 @@ mod tests {
             (0..400).for_each(|number| neighbours.add(member(number), true));
             assert_eq!(neighbours.own_org.drawn.len(), 20);
             for pki_id in &neighbours.own_org.drawn {
-                counts[usize::from(u16::from_le_bytes([pki_id.as_bytes()[0], pki_id.as_bytes()[1]])) / 100] += 1;
+                counts
+                    [usize::from(u16::from_le_bytes([pki_id.as_bytes()[0], pki_id.as_bytes()[1]])) / 100] +=
+                    1;
             }
         }
         assert_eq!(counts.iter().sum::<u32>(), 8000);

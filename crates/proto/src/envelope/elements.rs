@@ -3,8 +3,8 @@
 use bytes::Bytes;
 
 use super::{ContentKind, Envelope, EnvelopeView, Inner};
-use std::sync::Arc;
 use crate::wire::{Reader, Value, WireError};
+use std::sync::Arc;
 
 /// Where in a content an envelope stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -59,8 +59,10 @@ impl Envelope {
         let holding = Self { inner: Arc::new(Inner { parts: Some(parts.into()), ..Inner::new(raw) }) };
         debug_assert!(holding.view().is_ok_and(|view| {
             let read = view.elements().filter_map(Result::ok);
-            read.map(|element| (element.list, element.envelope))
-                .eq(view.parts().filter_map(Result::ok).map(|part| (part.list, part.envelope.bytes().clone())))
+            read.map(|element| (element.list, element.envelope)).eq(view
+                .parts()
+                .filter_map(Result::ok)
+                .map(|part| (part.list, part.envelope.bytes().clone())))
         }));
         holding
     }

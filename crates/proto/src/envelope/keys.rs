@@ -3,6 +3,7 @@
 
 use super::{ContentKind, EnvelopeView};
 use crate::wire::{Reader, Span, Value};
+use bytes::Bytes;
 
 /// What orders alive or leadership messages: of two with the same PKI-ID the one with the greater `(inc_num, seq_num)`
 /// is newer (spec/01 §10).
@@ -44,6 +45,10 @@ pub(super) struct Found {
     pki_id: Span,
     channel_mac: Span,
     endpoint: Span,
+    metadata: Span,
+    identity: Span,
+    ledger_height: u64,
+    left_channel: bool,
     time: Option<(u64, u64)>,
 }
 
@@ -57,9 +62,30 @@ impl EnvelopeView {
 
     /// The external endpoint of an alive message; empty where [`alive_key`](Self::alive_key) is `None`, and if it is no text.
     pub fn alive_endpoint(&self) -> &str {
-        let is_alive = self.kind() == ContentKind::AliveMsg;
-        let found = is_alive.then(|| self.found()).flatten();
-        found.and_then(|found| core::str::from_utf8(found.endpoint.of(self.content())).ok()).unwrap_or_default()
+        let text = self.found_alive().map(|found| found.endpoint.of(self.content()));
+        text.and_then(|text| core::str::from_utf8(text).ok()).unwrap_or_default()
+    }
+
+    /// How many bytes of metadata an alive message has; 0 where [`alive_key`](Self::alive_key) is `None`.
+    pub fn alive_metadata_len(&self) -> usize {
+        self.found_alive().map_or(0, |found| found.metadata.of(self.content()).len())
+    }
+
+    /// The identity embedded in an alive message, sharing the buffer; empty without one, and where
+    /// [`alive_key`](Self::alive_key) is `None`.
+    pub fn alive_identity(&self) -> Bytes {
+        self.found_alive().map(|found| found.identity.share(&self.content_bytes())).unwrap_or_default()
+    }
+
+    fn found_alive(&self) -> Option<&Found> {
+        (self.kind() == ContentKind::AliveMsg).then(|| self.found()).flatten()
+    }
+
+    /// What a StateInfo says of its origin: the number of blocks in its ledger, and whether it left the channel. Nothing
+    /// where [`state_info_key`](Self::state_info_key) is `None`.
+    pub fn state_info_properties(&self) -> (u64, bool) {
+        let found = (self.kind() == ContentKind::StateInfo).then(|| self.found()).flatten();
+        found.map(|found| (found.ledger_height, found.left_channel)).unwrap_or_default()
     }
 
     /// PKI-ID and timestamp of a leadership message. `None` as in [`alive_key`](Self::alive_key).
@@ -128,10 +154,15 @@ impl Found {
             (ContentKind::AliveMsg | ContentKind::LeadershipMsg | ContentKind::StateInfo, 2) => {
                 found.read_time(content, span)
             }
+            (ContentKind::AliveMsg, 4) => {
+                found.identity = span;
+                Some(())
+            }
             (ContentKind::StateInfo, 4) => {
                 found.channel_mac = span;
                 Some(())
             }
+            (ContentKind::StateInfo, 5) => found.read_properties(content, span),
             _ => Some(()),
         })
     }
@@ -164,7 +195,20 @@ impl Found {
         while let Some(field) = reader.next().ok()? {
             match (field.number, field.value) {
                 (1, Value::Bytes(span)) => self.endpoint = span,
+                (2, Value::Bytes(span)) => self.metadata = span,
                 (3, Value::Bytes(span)) => self.pki_id = span,
+                _ => {}
+            }
+        }
+        Some(())
+    }
+
+    fn read_properties(&mut self, content: &[u8], span: Span) -> Option<()> {
+        let mut reader = Reader::within(content, span);
+        while let Some(field) = reader.next().ok()? {
+            match (field.number, field.value) {
+                (1, Value::Varint(value)) => self.ledger_height = value,
+                (2, Value::Varint(value)) => self.left_channel = value != 0,
                 _ => {}
             }
         }

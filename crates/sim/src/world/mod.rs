@@ -7,6 +7,7 @@
 mod disk;
 mod host;
 mod inspection;
+mod knowledge;
 mod orderers;
 mod perform;
 mod processor;
@@ -25,10 +26,12 @@ use bytes::Bytes;
 use core::time::Duration;
 use host::Host;
 use inspection::Inspection;
+use knowledge::Knowledge;
 use processor::Processor;
 use queue::Queue;
 use selvedge_core::{
-    ChannelId, ChannelSettings, Command, ConnectionId, Endpoint, Input, Instant, Peer, PkiId, WallTime,
+    ChannelId, ChannelSettings, Command, ConnectionId, Endpoint, Input, Instant, Peer, PkiId, Ticket,
+    WallTime,
 };
 use selvedge_proto::envelope::Envelope;
 use std::collections::{BTreeMap, BTreeSet};
@@ -52,6 +55,8 @@ enum Happening {
     Ended { wire: WireId, side: Side, reason: &'static str },
     /// Work ends, with this result.
     Done { host: HostId, life: u32, input: Box<Input> },
+    /// The check of a signature ends, the most frequent of all work.
+    Verified { host: HostId, life: u32, ticket: Ticket, ok: bool },
     /// A sync ends.
     Synced { host: HostId, life: u32 },
     /// A host looks whether the orderers have blocks for it.
@@ -78,6 +83,7 @@ pub struct World {
     /// The blocks that the orderers made, from block 0 on.
     chain: Vec<Bytes>,
     watch: Watch,
+    knowledge: Knowledge,
     step_count: u64,
     /// From whom nothing gets to whom.
     blocked: BTreeSet<(HostId, HostId)>,
@@ -103,6 +109,7 @@ impl World {
             channel,
             chain: vec![selvedge_core::testing::messages::block(0, 1000)],
             watch: Watch::default(),
+            knowledge: Knowledge::default(),
             step_count: 0,
             blocked: BTreeSet::new(),
             inspection: None,
@@ -118,7 +125,8 @@ impl World {
     /// Adds a host that does not run, with block 0 on its disk.
     pub fn add_host(&mut self, settings: HostSettings) -> HostId {
         let id = HostId(u32::try_from(self.hosts.len()).expect("fewer than 2^32 hosts"));
-        let mut host = Host::new(settings);
+        let org = self.knowledge.org(&settings.org);
+        let mut host = Host::new(settings, org);
         for endpoint in [&host.config.endpoint, &host.config.external_endpoint] {
             self.by_endpoint.insert(endpoint.clone(), id);
         }
@@ -151,7 +159,7 @@ impl World {
             self.seed ^ u64::from(id.0).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ u64::from(host.life) << 40;
         let local = host.local(incarnation);
         let wall = WallTime::from_nanos(incarnation);
-        host.peer = Some(Box::new(Peer::new(host.config.clone(), local, seed, now, wall)));
+        host.peer = Some(Box::new(Peer::new((*host.config).clone(), local, seed, now, wall)));
         let settings = ChannelSettings { height: host.disk.height(), ..self.channel.clone() };
         if let Some(inspection) = &mut self.inspection {
             inspection.on_start(id);
@@ -262,6 +270,11 @@ impl World {
             Happening::Done { host, life, input } => {
                 if self.hosts[host.index()].life == life {
                     self.hand(host, *input);
+                }
+            }
+            Happening::Verified { host, life, ticket, ok } => {
+                if self.hosts[host.index()].life == life {
+                    self.hand(host, Input::Verified { ticket, ok });
                 }
             }
             Happening::Synced { host, life } => {
