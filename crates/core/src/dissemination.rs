@@ -66,7 +66,7 @@ impl Peer {
         if origin_org == own_org {
             return !external_endpoint_empty || member.org == *own_org;
         }
-        (member.org == *own_org || member.org == *origin_org) && !member.endpoint().is_empty()
+        (member.org == *own_org || member.org == *origin_org) && member.is_external()
     }
 
     /// Spec/05 §8.3, rows "StateInfo": `channel` is given if it is joined and the origin shows itself to other organisations.

@@ -246,14 +246,14 @@ impl Peer {
         channel.pull.initiator.update(sender.pki_id, nonce)?;
         for element in view.parts().take(self.shared.config.limits.elements_per_message_max) {
             let item = element.map_err(Malformed::from)?.envelope;
-            if let Err(reason) = self.take_pulled_block(id, sender, item) {
+            if let Err(reason) = self.take_pulled_block(id, sender, &item) {
                 self.reject(sender, view.kind(), reason);
             }
         }
         Ok(())
     }
 
-    fn take_pulled_block(&mut self, id: &ChannelId, sender: &Sender, item: Envelope) -> Result<(), Reject> {
+    fn take_pulled_block(&mut self, id: &ChannelId, sender: &Sender, item: &Envelope) -> Result<(), Reject> {
         let view = item.view().map_err(Malformed::from)?;
         let content = validate::nested_block(&view, id.as_bytes())?;
         let payload = content.payload.unwrap_or_default();

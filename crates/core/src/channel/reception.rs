@@ -19,8 +19,9 @@ use selvedge_proto::validate::{self, Malformed};
 
 /// Shortest time between two rounds of requests, when there is a reason to hurry.
 pub(super) const REQUEST_SPACING: Duration = Duration::from_millis(500);
-/// By how much requests are rarer in a huge network while nobody's StateInfo is missing.
-const FULL_VIEW_STRETCH: u32 = 4;
+/// By how much requests are rarer in a huge network: those that have a reason, and those that have none because nobody's
+/// StateInfo is missing.
+pub(super) const HUGE_STRETCH: u32 = 4;
 
 /// A StateInfo whose signature is being verified.
 #[derive(Debug)]
@@ -224,7 +225,7 @@ impl Peer {
         let is_huge = self.membership.has_neighbours();
         let is_full = channel.states.len() > self.membership.alive_count();
         if is_huge && is_full {
-            self.shared.timers.set(Timer::StateInfoRequest(id.clone()), now + FULL_VIEW_STRETCH * interval);
+            self.shared.timers.set(Timer::StateInfoRequest(id.clone()), now + HUGE_STRETCH * interval);
         }
         let is_of_channel = |peer: &Self, member: &Member| {
             peer.channels.get(id).is_some_and(|channel| channel.has_org(&member.org))
@@ -304,7 +305,7 @@ impl Peer {
         if *pki_id == self.shared.me.pki_id {
             return !self.shared.config.external_endpoint.is_empty();
         }
-        self.membership.member(pki_id).is_some_and(|member| !member.endpoint().is_empty())
+        self.membership.member(pki_id).is_some_and(|member| member.is_external())
     }
 
     /// Takes the elements of a snapshot one by one: a bad one does not hide those after it (W-20).

@@ -467,6 +467,10 @@ impl Peer {
     /// The set of alive members changed: look around more often for a while.
     pub(super) fn view_changed(&mut self) {
         self.membership.exchange.heard_news();
+        // in a huge network somebody comes or goes at any time, and an answer is huge as well
+        if self.membership.has_neighbours() {
+            return;
+        }
         let soon = backoff::jitter(Duration::from_secs(1), 250, &mut self.shared.rng);
         self.shared.timers.set_no_later_than(Timer::MembershipSync, self.shared.now + soon);
     }

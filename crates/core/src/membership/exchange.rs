@@ -193,7 +193,7 @@ impl Peer {
     /// Answers a requester whose self information was just verified.
     pub(super) fn answer_membership(&mut self, sender: &Sender, nonce: u64) {
         let member = self.membership.state.member(&sender.pki_id);
-        let is_external = member.is_some_and(|member| !member.endpoint().is_empty());
+        let is_external = member.is_some_and(|member| member.is_external());
         self.answer_membership_as(sender, nonce, is_external);
     }
 
@@ -224,7 +224,7 @@ impl Peer {
         let tell = |is_alive: bool| {
             let members = self.membership.state.members().filter(move |member| member.is_alive() == is_alive);
             members.filter(|member| {
-                let origin = Party { org: &member.org, is_external: !member.endpoint().is_empty() };
+                let origin = Party { org: &member.org, is_external: member.is_external() };
                 may_disclose(own_org, origin, requester)
             })
         };
@@ -294,7 +294,7 @@ impl Peer {
                 }
                 return;
             };
-            match self.admit_element(&sender, dead, element) {
+            match self.admit_element(&sender, dead, &element) {
                 Ok(Progress::Checking) => {
                     if let Some(response) = self.membership.exchange.responses.get_mut(&connection) {
                         response.checking_count += 1;
@@ -306,7 +306,7 @@ impl Peer {
         }
     }
 
-    fn admit_element(&mut self, sender: &Sender, dead: bool, element: Envelope) -> Result<Progress, Reject> {
+    fn admit_element(&mut self, sender: &Sender, dead: bool, element: &Envelope) -> Result<Progress, Reject> {
         let envelope = element.view().map_err(Malformed::from)?;
         if dead && self.knows_more_than_dead(&envelope) {
             return Err(Unfitting::Duplicate.into());

@@ -84,6 +84,11 @@ impl Member {
         self.envelope.as_ref()
     }
 
+    /// Whether it publishes an external endpoint.
+    pub(crate) fn is_external(&self) -> bool {
+        self.envelope.as_ref().is_some_and(EnvelopeView::alive_has_endpoint)
+    }
+
     /// External endpoint; may be empty.
     pub(crate) fn endpoint(&self) -> &str {
         self.envelope.as_ref().map(EnvelopeView::alive_endpoint).unwrap_or_default()

@@ -66,6 +66,11 @@ impl EnvelopeView {
         text.and_then(|text| core::str::from_utf8(text).ok()).unwrap_or_default()
     }
 
+    /// Whether an alive message names an external endpoint, be it text or not.
+    pub fn alive_has_endpoint(&self) -> bool {
+        self.found_alive().is_some_and(|found| !found.endpoint.of(self.content()).is_empty())
+    }
+
     /// How many bytes of metadata an alive message has; 0 where [`alive_key`](Self::alive_key) is `None`.
     pub fn alive_metadata_len(&self) -> usize {
         self.found_alive().map_or(0, |found| found.metadata.of(self.content()).len())

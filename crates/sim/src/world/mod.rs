@@ -93,7 +93,9 @@ pub struct World {
 
 impl World {
     /// A world without hosts. `seed` fixes everything that is left to chance.
-    pub fn new(seed: u64, costs: Costs, links: Links, channel: ChannelSettings) -> Self {
+    pub fn new(seed: u64, costs: Costs, links: Links, mut channel: ChannelSettings) -> Self {
+        let mut knowledge = Knowledge::default();
+        channel.orgs = channel.orgs.iter().map(|org| knowledge.org(org)).collect();
         Self {
             hosts: Vec::new(),
             processors: Vec::new(),
@@ -109,7 +111,7 @@ impl World {
             channel,
             chain: vec![selvedge_core::testing::messages::block(0, 1000)],
             watch: Watch::default(),
-            knowledge: Knowledge::default(),
+            knowledge,
             step_count: 0,
             blocked: BTreeSet::new(),
             inspection: None,
