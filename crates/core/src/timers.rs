@@ -67,6 +67,11 @@ impl Timers {
         }
     }
 
+    /// Whether `timer` has a deadline.
+    pub(crate) fn is_set(&self, timer: &Timer) -> bool {
+        self.deadlines.contains_key(timer)
+    }
+
     /// Takes the deadline of `timer` away.
     pub(crate) fn clear(&mut self, timer: &Timer) {
         if let Some(old) = self.deadlines.remove(timer) {

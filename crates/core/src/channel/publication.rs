@@ -22,35 +22,42 @@ pub(crate) struct Draft {
 }
 
 /// From so many members on, heights are told less often.
-const MANY_MEMBERS: u32 = 100;
+const MANY_MEMBERS: u32 = 50;
+/// A height is told at the latest after so many times the time between two alive messages, however many members there are.
+const ALIVE_INTERVALS_MAX: u32 = 4;
 
 impl Peer {
-    /// Shortest time between two publications of the own StateInfo: `state_info_spacing` up to a hundred members, and so much
-    /// longer as they are more, up to twice the time between two alive messages. So a peer hears of a hundred heights in
-    /// that time however many members there are, which is what it needs to learn of new blocks; of one member's height it
-    /// hears the later the more others it could ask as well.
+    /// How long a change waits to be told, if the own StateInfo was told already: no longer than what `state_info_spacing`
+    /// demands, up to fifty members.
     ///
-    /// A block comes to all at the same moment. So that they do not all tell of one and none of the next, each waits for a
-    /// time of its own.
-    fn state_info_spacing(&mut self) -> Duration {
+    /// Every publication costs every member a verification, so of more members each waits for a random time, on average so
+    /// long that about a hundred heights are heard in the time of one spacing. That is enough to learn at once of a new
+    /// block, whose number all of them tell; only the height of one certain member is known later. Did they not all wait,
+    /// they would all tell of one block and none of the next.
+    fn publication_delay(&mut self) -> Option<Duration> {
         let config = &self.shared.config;
         let shortest = config.state_info_spacing;
         let member_count = u32::try_from(self.membership.alive_count()).unwrap_or(u32::MAX);
-        let stretched = shortest.saturating_mul(member_count) / MANY_MEMBERS;
-        let longest = stretched.min(2 * config.alive_time_interval);
-        if longest <= shortest {
-            return shortest;
-        }
-        longest.mul_f64(0.5 + self.shared.rng.f64() / 2.0).max(shortest)
+        let longest = shortest.saturating_mul(member_count) / MANY_MEMBERS;
+        let longest = longest.min(ALIVE_INTERVALS_MAX * config.alive_time_interval);
+        (longest > shortest).then(|| longest.mul_f64(self.shared.rng.f64()))
     }
 
-    /// The ledger grew: others are to be told, but no more often than every [`state_info_spacing`](Self::state_info_spacing),
-    /// because every publication costs every member a verification.
+    /// The ledger grew: others are to be told, but no more often than every `state_info_spacing`.
     pub(super) fn announce_height(&mut self, id: &ChannelId) {
-        let wall = self.shared.wall().as_nanos();
+        let (now, wall) = (self.shared.now, self.shared.wall().as_nanos());
         let Some(channel) = self.channels.get_mut(id) else { return };
         channel.own.touch(wall);
-        let at = channel.own.not_before.map_or(self.shared.now, |at| at.max(self.shared.now));
+        let not_before = channel.own.not_before;
+        let mut at = not_before.map_or(now, |at| at.max(now));
+        if not_before.is_some()
+            && let Some(delay) = self.publication_delay()
+        {
+            if self.shared.timers.is_set(&Timer::StateInfoPublish(id.clone())) {
+                return;
+            }
+            at = at.max(now + delay);
+        }
         self.shared.timers.set_no_later_than(Timer::StateInfoPublish(id.clone()), at);
     }
 
@@ -86,7 +93,8 @@ impl Peer {
         let Draft { payload, timestamp, height, left_channel } = draft;
         let now = self.shared.now;
         let me = self.shared.me.pki_id;
-        let spacing = self.state_info_spacing();
+        let spacing = self.shared.config.state_info_spacing;
+        let again = self.publication_delay().map_or(spacing, |delay| delay.max(spacing));
         let Some(channel) = self.channels.get_mut(id) else { return };
         channel.own.is_signing = false;
         let timer = Timer::StateInfoPublish(id.clone());
@@ -99,7 +107,7 @@ impl Peer {
         channel.own.not_before = Some(now + spacing);
         if channel.own.is_dirty {
             // it changed while it was being signed (W-27)
-            self.shared.timers.set_no_later_than(timer, now + spacing);
+            self.shared.timers.set_no_later_than(timer, now + again);
         }
         let envelope = Envelope::from(&view);
         let org = self.shared.me.org.clone();

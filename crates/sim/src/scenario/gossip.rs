@@ -44,6 +44,7 @@ settings! {
     counts:
         message_expiration_factor: u32,
         propagate_peer_count: usize,
+        neighbour_count: usize,
         pull_peer_count: usize,
         block_window: u64,
         state_batch_size: u64,
