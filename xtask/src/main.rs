@@ -3,6 +3,7 @@
 mod generate;
 mod interop;
 mod licences;
+mod soak;
 
 use std::process::ExitCode;
 
@@ -24,6 +25,8 @@ enum Chore {
     Interop(interop::Arguments),
     /// Checks the licences of all dependencies, and that no banned crate is among them
     Licences,
+    /// Simulates networks with faults for hours of real time, and sums up how many hours of nodes no rule was broken
+    Soak(soak::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -31,6 +34,7 @@ fn main() -> ExitCode {
         Chore::Generate(arguments) => generate::run(&arguments),
         Chore::Interop(arguments) => interop::run(&arguments),
         Chore::Licences => licences::run(),
+        Chore::Soak(arguments) => soak::run(&arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,16 +1,20 @@
 //! `selvedge sim`: thousands of peers on a virtual clock.
 
+mod bounds;
+mod common;
+mod compare;
+mod format;
 mod output;
+mod progress;
+mod replay;
 
 use crate::failure::Failure;
 use clap::{Args, Subcommand};
-use indicatif::{ProgressBar, ProgressStyle};
-use selvedge_sim::scenario::parse_seeds;
-use selvedge_sim::{Advance, Run, Scenario, run_seeds};
-use std::io::IsTerminal;
+use common::{Effort, Size, read_seeds};
+use selvedge_sim::{Report, Run, Scenario, run_seeds};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// Simulate networks of thousands of peers, each the very peer that a node runs.
 #[derive(Subcommand, Debug)]
@@ -20,8 +24,17 @@ pub(crate) enum Command {
   selvedge sim run scenarios/steady.toml
   selvedge sim run scenarios/steady.toml --nodes 200 --duration 10m --seed 42
   selvedge sim run scenarios/burst.toml --seeds 1..8 --csv > burst.csv
-  selvedge sim run scenarios/cold-start.toml --json | jq .membership")]
+  selvedge sim run scenarios/cold-start.toml --json | jq .membership
+  selvedge sim run scenarios/steady.toml --bounds scenarios/bounds/steady.toml")]
     Run(Arguments),
+    /// Run the protocol over what a node recorded, and tell whether it does the same; exits with 1 if not
+    #[command(after_help = "Examples:
+  selvedge sim replay peer0.recording
+  selvedge sim replay peer0.recording --trace peer0.txt --until 5000")]
+    Replay(replay::Arguments),
+    /// Run two scenarios, or two sets of rules in one, with the same seeds and tell what differs beyond chance
+    #[command(after_help = compare::EXAMPLES)]
+    Compare(compare::Arguments),
 }
 
 /// What to run, and how to tell of it.
@@ -36,15 +49,16 @@ pub(crate) struct Arguments {
     /// Several seeds, side by side, such as 1..8: both included
     #[arg(long, value_name = "N..M", value_parser = read_seeds)]
     seeds: Option<RangeInclusive<u64>>,
-    /// Hosts in all, shared evenly among the organisations; otherwise as the scenario says
-    #[arg(long, value_name = "N")]
-    nodes: Option<usize>,
-    /// Measured time, such as 10m; otherwise as the scenario says
-    #[arg(long, value_parser = read_duration)]
-    duration: Option<Duration>,
-    /// Seeds that run at the same time; otherwise as many as there are cores
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
-    jobs: Option<u16>,
+    #[command(flatten)]
+    size: Size,
+    #[command(flatten)]
+    effort: Effort,
+    /// Exit with 1 if a figure, the mean over the seeds, is worse than this file says; size and seeds are those of the file
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["seed", "seeds", "nodes", "duration"])]
+    bounds: Option<PathBuf>,
+    /// Write such a file from what these runs reached, with a little room
+    #[arg(long, value_name = "FILE", conflicts_with = "bounds")]
+    write_bounds: Option<PathBuf>,
     /// One JSON object for each run
     #[arg(long, conflicts_with = "csv")]
     json: bool,
@@ -54,75 +68,57 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(command: &Command) -> Result<(), Failure> {
-    let Command::Run(arguments) = command;
-    let scenario = load(arguments)?;
-    let seeds: Vec<u64> = match (arguments.seed, &arguments.seeds) {
-        (Some(seed), _) => vec![seed],
-        (None, Some(seeds)) => seeds.clone().collect(),
-        (None, None) => scenario.seeds.clone().collect(),
+    match command {
+        Command::Run(arguments) => run_scenario(arguments),
+        Command::Replay(arguments) => replay::run(arguments),
+        Command::Compare(arguments) => compare::run(arguments),
+    }
+}
+
+fn run_scenario(arguments: &Arguments) -> Result<(), Failure> {
+    let bounds =
+        arguments.bounds.as_deref().map(|path| Ok::<_, Failure>((path, bounds::read(path)?))).transpose()?;
+    let scenario = arguments.size.of(&arguments.scenario)?;
+    let scenario = match &bounds {
+        Some((path, bounds)) => {
+            bounds.fit(scenario).map_err(|error| Failure::because(format!("{}: {error}", path.display())))?
+        }
+        None => scenario,
+    };
+    let seeds: Vec<u64> = match (arguments.seed, &arguments.seeds, &bounds) {
+        (Some(seed), ..) => vec![seed],
+        (_, Some(seeds), _) => seeds.clone().collect(),
+        (.., Some((_, bounds))) => bounds.seeds.clone().collect(),
+        _ => scenario.seeds.clone().collect(),
     };
     let began = Instant::now();
-    let runs = simulate(&scenario, &seeds, arguments.jobs);
+    let runs = simulate(&scenario, &seeds, &arguments.effort);
     let took = began.elapsed();
-    if arguments.json {
-        output::json(&runs)?;
+    let text = if arguments.json {
+        output::json(&runs)?
     } else if arguments.csv {
-        output::csv(&runs);
+        output::csv(&runs)
     } else {
-        output::table(&scenario, &runs, took);
+        output::table(&scenario, &runs, took)
+    };
+    common::print(&text)?;
+    let reports: Vec<Report> = runs.iter().map(|run| run.report.clone()).collect();
+    if let Some(path) = &arguments.write_bounds {
+        bounds::write(path, &scenario, &seeds, &reports)?;
     }
+    let is_table = !arguments.json && !arguments.csv;
+    let checked = match &bounds {
+        Some((path, bounds)) => bounds::check(bounds, path, &reports, is_table),
+        None => Ok(()),
+    };
     let broken: Vec<String> = runs.iter().filter_map(output::broken).collect();
-    if broken.is_empty() {
-        return Ok(());
-    }
-    for line in broken {
+    for line in &broken {
         eprintln!("error: {line}");
     }
-    Err(Failure::Told)
+    if broken.is_empty() { checked } else { Err(Failure::Told) }
 }
 
-fn load(arguments: &Arguments) -> Result<Scenario, Failure> {
-    let path = arguments.scenario.display();
-    let text = std::fs::read_to_string(&arguments.scenario)
-        .map_err(|error| Failure::because(format!("{path}: {error}")))?;
-    let told = |error| Failure::because(format!("{path}: {error}"));
-    let mut scenario = Scenario::parse(&text).map_err(told)?;
-    if let Some(count) = arguments.nodes {
-        scenario = scenario.with_hosts(count).map_err(told)?;
-    }
-    if let Some(measured) = arguments.duration {
-        scenario = scenario.with_measured(measured).map_err(told)?;
-    }
-    Ok(scenario)
-}
-
-fn simulate(scenario: &Scenario, seeds: &[u64], jobs: Option<u16>) -> Vec<Run> {
-    let jobs = jobs.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from);
-    let all = scenario.time.end().as_millis() * seeds.len() as u128;
-    let bar = progress(u64::try_from(all).unwrap_or(u64::MAX), seeds.len());
-    let runs = run_seeds(scenario, seeds, jobs, &|Advance { by, .. }| {
-        bar.inc(u64::try_from(by.as_millis()).unwrap_or(0));
-    });
-    bar.finish_and_clear();
-    runs
-}
-
-/// Simulated milliseconds of all runs.
-fn progress(length: u64, run_count: usize) -> ProgressBar {
-    if !std::io::stderr().is_terminal() {
-        return ProgressBar::hidden();
-    }
-    let what = if run_count == 1 { "simulating".to_owned() } else { format!("simulating {run_count} seeds") };
-    let style = ProgressStyle::with_template("{msg} {wide_bar} {percent} %, {elapsed} so far, {eta} left");
-    let bar = ProgressBar::new(length).with_message(what);
-    // the template is ours; if it were wrong the plain bar would do
-    if let Ok(style) = style { bar.with_style(style) } else { bar }
-}
-
-fn read_seeds(text: &str) -> Result<RangeInclusive<u64>, String> {
-    parse_seeds(text).ok_or_else(|| "expected seeds such as 1..8, both included, at most 100000".to_owned())
-}
-
-fn read_duration(text: &str) -> Result<Duration, String> {
-    selvedge_core::parse_duration(text).ok_or_else(|| "expected a duration such as 30s or 10m".to_owned())
+fn simulate(scenario: &Scenario, seeds: &[u64], effort: &Effort) -> Vec<Run> {
+    let bar = effort.progress(&vec![scenario; seeds.len()]);
+    run_seeds(scenario, seeds, effort.jobs(), &|advance| bar.advance(advance))
 }

@@ -2,6 +2,7 @@
 
 use crate::ids::{Endpoint, MspId, PkiId};
 use crate::limits::Limits;
+use crate::rules::Rules;
 use crate::time::WallTime;
 use bytes::Bytes;
 use core::time::Duration;
@@ -47,11 +48,18 @@ pub struct Config {
     /// How long after start alive messages carry the identity.
     pub publish_certificate_period: Duration,
 
+    /// Where the Go peer does otherwise than Selvedge: which of them is followed.
+    pub rules: Rules,
     /// How many peers a pushed message goes to.
     pub propagate_peer_count: usize,
     /// From four times so many members on, a peer pushes only to a random choice of so many, half of them of its own
-    /// organisation, and asks only them, so that it is not connected with everybody. 0: never.
+    /// organisation, and asks only them, so that it is not connected with everybody. 0: there is no such choice, whoever is a
+    /// member may be pushed to and asked, however many there are, as by the Go peer's rules.
     pub neighbour_count: usize,
+    /// How many messages are pushed together at the latest, by the Go peer's rules.
+    pub burst_size: usize,
+    /// How long a message waits at most to be pushed, by the Go peer's rules.
+    pub burst_latency: Duration,
     /// Period of membership sync and of pull rounds.
     pub pull_interval: Duration,
     /// How many peers a membership sync, StateInfo request or pull round asks.
@@ -90,6 +98,20 @@ pub struct Config {
     pub limits: Limits,
 }
 
+impl Config {
+    /// As the Go peer is: its rules, its settings, its bounds where they show.
+    pub fn fabric() -> Self {
+        let mut config = Self { rules: Rules::Fabric, ..Self::default() };
+        config.neighbour_count = 0;
+        config.state_info_spacing = config.publish_state_info_interval;
+        config.limits.state_requests_max = 1;
+        // what gossip accepts does not depend on what the ledger lacks
+        config.limits.block_buffer_count_max = 1 << 20;
+        config.limits.block_buffer_bytes_max = 1 << 40;
+        config
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         let second = Duration::from_secs(1);
@@ -104,8 +126,11 @@ impl Default for Config {
             reconnect_interval: 25 * second,
             message_expiration_factor: 20,
             publish_certificate_period: 10 * second,
+            rules: Rules::default(),
             propagate_peer_count: 3,
             neighbour_count: 64,
+            burst_size: 10,
+            burst_latency: Duration::from_millis(10),
             pull_interval: 4 * second,
             pull_peer_count: 3,
             digest_wait: second,

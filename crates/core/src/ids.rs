@@ -113,7 +113,7 @@ shared_text! {
 /// Ids of connections that the core dials are allocated by the core and even; ids of accepted connections are
 /// allocated by the caller with [`ConnectionId::accepted`] and odd. An id is never used twice.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ConnectionId(u64);
+pub struct ConnectionId(pub(crate) u64);
 
 impl ConnectionId {
     /// The id of the `count`-th connection that the core dials.

@@ -9,6 +9,8 @@ mod config;
 mod connection;
 mod dissemination;
 mod duration;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod identity;
 mod ids;
 mod input;
@@ -19,7 +21,10 @@ mod output;
 mod peer;
 mod pull;
 mod rate;
+#[cfg(feature = "recording")]
+pub mod recording;
 mod reject;
+mod rules;
 #[cfg(test)]
 mod samples;
 mod shared;
@@ -41,6 +46,7 @@ pub use membership::MemberView;
 pub use output::{BlockSource, CloseReason, Event, Output, Priority, Signed};
 pub use peer::Peer;
 pub use reject::{Misbehaviour, Reject, Unfitting};
+pub use rules::Rules;
 pub use stats::Stats;
 pub use time::{Instant, WallTime};
 pub use usage::Usage;

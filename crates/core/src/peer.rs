@@ -6,6 +6,7 @@ use crate::channel::relay::Relay;
 use crate::channel::serve::Reads;
 use crate::config::{Config, LocalPeer};
 use crate::connection::Connections;
+use crate::dissemination::burst::Burst;
 use crate::identity::Identities;
 use crate::ids::{ChannelId, Ticket};
 use crate::input::{Command, IdentityClaims, Input, VerifiedBlock};
@@ -35,6 +36,7 @@ pub struct Peer {
     pub(crate) macs: Macs,
     pub(crate) relay: Relay,
     pub(crate) reads: Reads,
+    pub(crate) burst: Burst,
 }
 
 /// The answer to a ticket.
@@ -60,6 +62,7 @@ impl Peer {
             macs: Macs::new(seed),
             relay: Relay::new(seed),
             reads: Reads::default(),
+            burst: Burst::default(),
         };
         peer.start_identities();
         peer.start_membership();
@@ -151,7 +154,7 @@ impl Peer {
             Some(Waiting::Membership(waiting)) => self.continue_membership(waiting, answer),
             Some(Waiting::Channel(channel, waiting)) => self.continue_channel(&channel, waiting, answer),
             Some(Waiting::Relay(waiting)) => self.continue_relay(waiting, &answer),
-            None => {}
+            Some(Waiting::Copy) | None => {}
         }
     }
 
@@ -159,6 +162,7 @@ impl Peer {
         while let Some(timer) = self.shared.timers.pop_due(self.shared.now) {
             match timer {
                 Timer::Alive => self.publish_alive(),
+                Timer::Burst => self.emit_burst(),
                 Timer::Expiry => self.expire_members(),
                 Timer::MembershipSync => self.sync_membership(),
                 Timer::Reconnect => self.reconnect(),

@@ -29,6 +29,8 @@ pub(crate) enum Waiting {
     Membership(membership::Waiting),
     Channel(ChannelId, channel::Waiting),
     Relay(channel::relay::Waiting),
+    /// Nothing: what is verified is known already.
+    Copy,
 }
 
 #[derive(Debug)]

@@ -9,6 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(crate) enum Timer {
     /// Membership: publish the own alive message (spec/04 §4.2).
     Alive,
+    /// Dissemination: push what was gathered, by the Go peer's rules (spec/05 §8.1).
+    Burst,
     /// Membership: look for members that fell silent (spec/04 §6.3) and stores that expired (§6.4).
     Expiry,
     /// Membership: ask random members for their view (spec/04 §8).

@@ -4,6 +4,8 @@ pub mod chain;
 pub mod config;
 pub mod deliver;
 pub mod devnet;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 mod generated {
     //! Written by `cargo xtask generate`.
     #![allow(

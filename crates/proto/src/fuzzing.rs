@@ -1,6 +1,12 @@
 //! What the fuzz targets do, as plain functions: they must not panic, whatever the bytes.
 //!
-//! The targets in `fuzz/` call them; so does a test, with fewer inputs, on every change.
+//! The targets in `fuzz/` call them; so does a test, with fewer inputs and with the corpora checked in there, on every change.
+
+mod corpus;
+mod edit;
+
+pub use corpus::{corpus, noise};
+pub use edit::edited;
 
 use bytes::Bytes;
 use prost::Message;
@@ -14,6 +20,7 @@ use crate::{block, decode, digest, validate};
 pub fn envelope(data: &[u8]) {
     let raw = Bytes::copy_from_slice(data);
     let view = EnvelopeView::parse(raw.clone());
+    assert_eq!(crate::blank_envelope(&raw).len(), raw.len());
     let decoded = decode::<Envelope>(raw.clone())
         .and_then(|envelope| Ok((decode::<GossipMessage>(envelope.payload.clone())?, envelope)));
     match (view, decoded) {
@@ -43,6 +50,7 @@ pub fn block(data: &[u8]) {
     if block::transactions_are_well_formed(&entry).is_ok() {
         let _ = block::channel_header(&entry[0]);
     }
+    assert_eq!(crate::blank_block(&entry[0]).len(), data.len());
     let Ok(read) = decode::<Block>(data.to_vec()) else { return };
     let _ = block::check_data(&read);
     let _ = block::refuse_config_among_others(block::entries(&read));
@@ -200,11 +208,24 @@ mod tests {
         }
 
         #[test]
+        fn edited_messages_never_panic(payload in fields(4), script in proptest::collection::vec(any::<u8>(), 0..30)) {
+            let whole = tagged(1, 2, &length(&payload));
+            super::envelope(&super::edited(&whole, &script));
+        }
+
+        #[test]
         fn bytes_never_panic(data in proptest::collection::vec(any::<u8>(), 0..200)) {
             super::envelope(&data);
             super::message(&data);
             super::block(&data);
             super::digest(&data);
         }
+    }
+    #[test]
+    fn the_corpora_never_panic() {
+        super::corpus("envelope", super::envelope);
+        super::corpus("message", super::message);
+        super::corpus("block", super::block);
+        super::corpus("digest", super::digest);
     }
 }

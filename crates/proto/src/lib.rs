@@ -7,8 +7,10 @@
 //! - [`envelope`] reads the header of a gossip envelope and leaves its content alone;
 //! - [`validate`] says whether a message has what its content demands;
 //! - [`digest`] reads the names of blocks in pull digests;
+//! - [`blank_envelope`] and [`blank_block`] leave transactions out;
 //! - [`block`] hashes blocks and says whether one is what its hashes claim.
 
+mod blank;
 pub mod block;
 pub mod digest;
 pub mod envelope;
@@ -19,5 +21,6 @@ mod schema;
 pub mod validate;
 mod wire;
 
+pub use blank::{blank_block, blank_envelope};
 pub use generated::{FILE_DESCRIPTOR_SET, common, gossip, kvrwset, msp, orderer, protos as peer, rwset};
 pub use wire::{WireError, decode};

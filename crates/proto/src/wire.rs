@@ -75,7 +75,7 @@ impl Span {
     pub(crate) const EMPTY: Self = Self { start: 0, end: 0 };
 
     /// Nothing, if the range is not within 4 GiB: buffers are measured before they are read.
-    fn new(range: &Range<usize>) -> Self {
+    pub(crate) fn of_range(range: &Range<usize>) -> Self {
         match (u32::try_from(range.start), u32::try_from(range.end)) {
             (Ok(start), Ok(end)) => Self { start, end },
             _ => Self::default(),
@@ -212,7 +212,7 @@ impl<'a> Reader<'a> {
     fn bytes(&mut self) -> Result<Span, WireError> {
         let length = self.varint()?;
         let length = usize::try_from(length).map_err(|_| WireError::Truncated)?;
-        self.skip(length).map(|range| Span::new(&range))
+        self.skip(length).map(|range| Span::of_range(&range))
     }
 
     #[inline]

@@ -4,8 +4,11 @@ use crate::world::{HostId, World};
 use core::time::Duration;
 use std::collections::BTreeMap;
 
+mod network;
 #[cfg(test)]
 mod tests;
+
+pub use network::network;
 
 /// A kind of fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -91,6 +94,13 @@ impl Faults {
     /// These kinds, each with its mean pause.
     pub fn of(seed: u64, pauses: &[(FaultKind, Duration)], world: &World) -> Self {
         Self::new(fastrand::Rng::with_seed(seed ^ 0x00fa_0175), pauses.to_vec(), world)
+    }
+
+    /// The same, where each lasts up to this long; otherwise up to 40 s.
+    #[must_use]
+    pub fn lasting_up_to(mut self, time: Duration) -> Self {
+        self.lasts_max = time;
+        self
     }
 
     fn new(rng: fastrand::Rng, pauses: Vec<(FaultKind, Duration)>, world: &World) -> Self {

@@ -2,10 +2,15 @@
 //!
 //! A [`World`] runs the very [`Peer`](selvedge_core::Peer) of the core on simulated hosts.
 
+pub mod bounds;
 pub mod checkers;
+pub mod compare;
 mod costs;
 pub mod faults;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 mod links;
+pub mod replay;
 mod report;
 mod run;
 #[cfg(test)]
@@ -18,7 +23,7 @@ mod world;
 pub use costs::Costs;
 pub use links::{Link, Links};
 pub use report::{BlockReport, Broken, Delays, Figure, Membership, Report, Traffic, Unit};
-pub use run::{Advance, Run, run, run_seeds};
+pub use run::{Advance, Run, run, run_all, run_seeds};
 pub use scenario::{Scenario, ScenarioError};
-pub use watch::{BlockHistory, Watch};
+pub use watch::{Acceptance, BlockHistory, Watch};
 pub use world::{Disk, HostId, HostSettings, World};

@@ -30,6 +30,8 @@ pub struct Report {
     pub traffic: Traffic,
     /// Work given to all cores in the measured time, as a share of what they can do; above 1 where they cannot keep up.
     pub cpu_share: f64,
+    /// The same as a number of cores.
+    pub cores_used: f64,
     /// Frames that peers handled, from the beginning to the end.
     pub frames: u64,
     /// What was expected and did not hold.
@@ -45,6 +47,8 @@ pub struct Membership {
     pub known_share: f64,
     /// From the last start at the beginning until each counted all others, good to 0.1 s.
     pub full_after_seconds: Option<f64>,
+    /// From the last start at the beginning until each knew all others as members of the channel, good to 0.1 s.
+    pub channel_full_after_seconds: Option<f64>,
     /// From the last start or end in the measured time until each counted exactly the others that ran, good to 0.1 s.
     pub full_again_after_seconds: Option<f64>,
 }
@@ -64,6 +68,13 @@ pub struct BlockReport {
     pub copies_per_peer: Option<f64>,
     /// Bytes of frames with blocks, asked for or not, likewise.
     pub bytes_per_peer: Option<f64>,
+    /// Of all that should be delivered to hosts that do not receive blocks from the orderers, what came by push.
+    pub pushed_share: Option<f64>,
+    /// Everything that was sent from the beginning of the measured time to the end, over the blocks that these hosts got, once
+    /// each.
+    pub bytes_over_minimum: Option<f64>,
+    /// Work of all cores in that time, for each of these deliveries, in milliseconds.
+    pub cpu_ms_per_delivery: Option<f64>,
 }
 
 /// Times in milliseconds.
@@ -167,6 +178,12 @@ impl Report {
                 membership.full_after_seconds,
             ),
             figure(
+                "channel_full_after_seconds",
+                "all known in the channel after that",
+                Unit::Seconds,
+                membership.channel_full_after_seconds,
+            ),
+            figure(
                 "full_again_after_seconds",
                 "and after the last disturbance",
                 Unit::Seconds,
@@ -174,6 +191,7 @@ impl Report {
             ),
             figure("blocks", "blocks cut", Unit::Count, Some(blocks.cut as f64)),
             figure("delivered_share", "delivered", Unit::Share, blocks.delivered_share),
+            figure("pushed_share", "delivered by push", Unit::Share, blocks.pushed_share),
             figure("peer_p50_ms", "cut to a peer, median", Unit::Milliseconds, each.map(|it| it.p50)),
             figure("peer_p99_ms", "cut to a peer, 99 %", Unit::Milliseconds, each.map(|it| it.p99)),
             figure("peer_max_ms", "cut to a peer, longest", Unit::Milliseconds, each.map(|it| it.max)),
@@ -191,6 +209,13 @@ impl Report {
             ),
             figure("copies_per_peer", "copies of a block a peer", Unit::Count, blocks.copies_per_peer),
             figure("block_bytes_per_peer", "bytes for a block a peer", Unit::Bytes, blocks.bytes_per_peer),
+            figure("bytes_over_minimum", "bytes over the minimum", Unit::Count, blocks.bytes_over_minimum),
+            figure(
+                "cpu_ms_per_delivery",
+                "work for a delivery",
+                Unit::Milliseconds,
+                blocks.cpu_ms_per_delivery,
+            ),
             figure(
                 "bytes_per_host_minute",
                 "bytes a host and minute",
@@ -211,6 +236,7 @@ impl Report {
             ),
             figure("overflowed", "frames lost in full queues", Unit::Count, Some(traffic.overflowed as f64)),
             figure("cpu_share", "share of the cores used", Unit::Share, Some(self.cpu_share)),
+            figure("cores_used", "cores used", Unit::Count, Some(self.cores_used)),
             figure("frames", "frames in all", Unit::Count, Some(self.frames as f64)),
         ]
     }

@@ -2,7 +2,7 @@
 
 use crate::world::HostId;
 use core::time::Duration;
-use selvedge_core::Instant;
+use selvedge_core::{BlockSource, Instant};
 use selvedge_proto::envelope::{ContentKind, Envelope};
 
 /// Everything counted, and the history of each block.
@@ -32,6 +32,19 @@ pub struct BlockHistory {
     pub delays: Vec<Duration>,
     /// Whose delays these are.
     pub hosts: Vec<HostId>,
+    /// Where it was found good, in the order of time.
+    pub accepted: Vec<Acceptance>,
+}
+
+/// A host's peer found a block good for the first time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Acceptance {
+    /// Which host.
+    pub host: HostId,
+    /// How the block came.
+    pub source: BlockSource,
+    /// How long after it was cut.
+    pub delay: Duration,
 }
 
 impl Watch {
@@ -60,7 +73,20 @@ impl Watch {
 
     pub(crate) fn on_cut(&mut self, number: u64, now: Instant) {
         debug_assert_eq!(number, self.blocks.len() as u64 + 1);
-        self.blocks.push(BlockHistory { cut: now, delays: Vec::new(), hosts: Vec::new() });
+        self.blocks.push(BlockHistory {
+            cut: now,
+            delays: Vec::new(),
+            hosts: Vec::new(),
+            accepted: Vec::new(),
+        });
+    }
+
+    /// A host's peer found a block good for the first time.
+    pub(crate) fn on_accepted(&mut self, host: HostId, number: u64, source: BlockSource, now: Instant) {
+        let index = number.checked_sub(1).and_then(|index| usize::try_from(index).ok());
+        if let Some(history) = index.and_then(|index| self.blocks.get_mut(index)) {
+            history.accepted.push(Acceptance { host, source, delay: now.since(history.cut) });
+        }
     }
 
     pub(crate) fn on_durable(&mut self, host: HostId, number: u64, now: Instant) {

@@ -28,7 +28,7 @@ fn the_least_scenario_has_defaults() {
     assert_eq!(scenario.time.end(), Duration::from_secs(45));
     assert!(scenario.blocks.per_second.is_none());
     assert!(scenario.expect.full_membership && scenario.expect.all_blocks);
-    assert!(scenario.gossip.config().state_transfer_enabled);
+    assert!(scenario.gossip.config(selvedge_core::Rules::Selvedge).state_transfer_enabled);
 }
 
 #[test]
@@ -51,7 +51,7 @@ fn everything_can_be_set() {
     assert_eq!(scenario.network.links.between(1, 0).latency, Duration::from_millis(3));
     assert_eq!(scenario.network.links.card_bytes_per_second, 125_000_000);
     assert_eq!(scenario.costs.verify, Duration::from_millis(1));
-    let config = scenario.gossip.config();
+    let config = scenario.gossip.config(selvedge_core::Rules::Selvedge);
     assert_eq!((config.alive_time_interval, config.block_window), (Duration::from_secs(60), 20));
     assert!(!config.block_gossip_enabled);
 }
@@ -93,7 +93,7 @@ fn wrong_values_are_shown_with_what_is_expected() {
 
 #[test]
 fn rules_that_are_not_built_are_refused() {
-    tells("rules = 'fabric'", &["line 4", "not built yet"]);
+    tells("rules = 'go'", &["line 4", "mixed"]);
     tells("rules = 'other'", &["line 4", "other", "expected \"selvedge\""]);
 }
 

@@ -1,5 +1,6 @@
 //! Reports as a table, as JSON and as CSV.
 
+use super::format::shown;
 use crate::failure::Failure;
 use selvedge_core::format_duration;
 use selvedge_sim::{Figure, Run, Scenario, Unit};
@@ -21,7 +22,7 @@ pub(super) fn broken(run: &Run) -> Option<String> {
 }
 
 /// One object a line.
-pub(super) fn json(runs: &[Run]) -> Result<(), Failure> {
+pub(super) fn json(runs: &[Run]) -> Result<String, Failure> {
     #[derive(Serialize)]
     struct Line<'a> {
         #[serde(flatten)]
@@ -29,24 +30,25 @@ pub(super) fn json(runs: &[Run]) -> Result<(), Failure> {
         took_seconds: f64,
         frames_per_second: f64,
     }
+    let mut text = String::new();
     for run in runs {
         let (took_seconds, frames_per_second) = (run.took.as_secs_f64(), run.frames_per_second());
-        println!(
-            "{}",
-            serde_json::to_string(&Line { report: &run.report, took_seconds, frames_per_second })?
-        );
+        let line = Line { report: &run.report, took_seconds, frames_per_second };
+        let _ = writeln!(text, "{}", serde_json::to_string(&line)?);
     }
-    Ok(())
+    Ok(text)
 }
 
 /// Names, then a line for each run. Nothing in it needs quotes.
-pub(super) fn csv(runs: &[Run]) {
+pub(super) fn csv(runs: &[Run]) -> String {
+    let mut text = String::new();
     for (place, run) in runs.iter().enumerate() {
         let report = &run.report;
         let figures = report.figures();
         if place == 0 {
             let names: Vec<&str> = figures.iter().map(|figure| figure.name).collect();
-            println!(
+            let _ = writeln!(
+                text,
                 "scenario,rules,seed,hosts,orgs,{},took_seconds,frames_per_second,broken",
                 names.join(",")
             );
@@ -61,20 +63,23 @@ pub(super) fn csv(runs: &[Run]) {
         }
         let broken: Vec<String> = report.broken.iter().map(ToString::to_string).collect();
         let (took, rate) = (run.took.as_secs_f64(), run.frames_per_second());
-        println!("{line},{took:.3},{rate:.0},{}", broken.join(" "));
+        let _ = writeln!(text, "{line},{took:.3},{rate:.0},{}", broken.join(" "));
     }
+    text
 }
 
 /// For people: a row for each figure, a column for each seed, or lowest, median and highest of many.
-pub(super) fn table(scenario: &Scenario, runs: &[Run], took: Duration) {
-    print!("{}", draw(scenario, runs));
+pub(super) fn table(scenario: &Scenario, runs: &[Run], took: Duration) -> String {
+    let mut text = draw(scenario, runs);
     let (wall, simulated) = (took.as_secs_f64(), scenario.time.end().as_secs_f64() * runs.len() as f64);
     let frames: u64 = runs.iter().map(|run| run.report.frames).sum();
-    println!(
+    let _ = writeln!(
+        text,
         "took {wall:.1} s for {simulated:.0} simulated: {:.1} times real time, {} frames a second",
         simulated / wall,
         shown(frames as f64 / wall, Unit::Count)
     );
+    text
 }
 
 fn draw(scenario: &Scenario, runs: &[Run]) -> String {
@@ -126,53 +131,9 @@ fn summary(values: Vec<Option<f64>>) -> [Option<f64>; 3] {
     [values.first().copied(), values.get(median).copied(), values.last().copied()]
 }
 
-fn shown(value: f64, unit: Unit) -> String {
-    match unit {
-        // what is not all must not look like all
-        Unit::Share if value < 1.0 => format!("{:.2} %", (value * 1e4).floor() / 1e2),
-        Unit::Share => format!("{:.0} %", value * 1e2),
-        Unit::Seconds => format!("{value:.1} s"),
-        Unit::Milliseconds => format!("{value:.1} ms"),
-        Unit::Count if value.fract() != 0.0 && value < 1000.0 => format!("{value:.2}"),
-        Unit::Count => grouped(value),
-        Unit::Bytes => format!("{} B", grouped(value)),
-    }
-}
-
-/// A whole number with commas.
-fn grouped(value: f64) -> String {
-    let digits = format!("{value:.0}");
-    let mut text = String::new();
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn numbers_are_shown_with_their_units() {
-        let cases = [
-            (0.99999, Unit::Share, "99.99 %"),
-            (1.0, Unit::Share, "100 %"),
-            (1.234, Unit::Seconds, "1.2 s"),
-            (16.25, Unit::Milliseconds, "16.2 ms"),
-            (2.625, Unit::Count, "2.62"),
-            (60.0, Unit::Count, "60"),
-            (1_234_567.8, Unit::Count, "1,234,568"),
-            (999.5, Unit::Bytes, "1,000 B"),
-            (100_000.0, Unit::Bytes, "100,000 B"),
-        ];
-        for (value, unit, expected) in cases {
-            assert_eq!(shown(value, unit), expected);
-        }
-    }
 
     #[test]
     fn many_seeds_are_summed_up() {

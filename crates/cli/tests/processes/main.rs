@@ -6,6 +6,7 @@
 mod damage;
 mod ground;
 mod process;
+mod recording;
 
 use ground::Ground;
 use std::time::Duration;

@@ -38,13 +38,14 @@ pub(crate) struct Process {
     operations: SocketAddr,
     log: PathBuf,
     environment: Vec<(&'static str, &'static str)>,
+    flags: Vec<String>,
     child: Option<Child>,
 }
 
 impl Process {
     pub(crate) fn new(config: PathBuf, operations: SocketAddr) -> Self {
         let log = config.with_file_name("node.log");
-        Self { config, operations, log, environment: Vec::new(), child: None }
+        Self { config, operations, log, environment: Vec::new(), flags: Vec::new(), child: None }
     }
 
     pub(crate) fn config(&self) -> &str {
@@ -56,6 +57,11 @@ impl Process {
         self.environment.push((name, value));
     }
 
+    /// Sets the flags with which it is started next.
+    pub(crate) fn set_flags(&mut self, flags: &[&str]) {
+        self.flags = flags.iter().map(|flag| (*flag).to_owned()).collect();
+    }
+
     pub(crate) fn runs(&self) -> bool {
         self.child.is_some()
     }
@@ -65,6 +71,7 @@ impl Process {
         let log: File = OpenOptions::new().create(true).append(true).open(&self.log).unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_selvedge"));
         command.args(["node", "start", "--config", self.config()]).env_remove("FABRIC_CFG_PATH");
+        command.args(&self.flags);
         command.envs(self.environment.iter().copied());
         command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
         self.child = Some(command.spawn().unwrap());

@@ -9,6 +9,8 @@ fn every_command_has_help_with_an_example() {
         &["probe"],
         &["devnet"],
         &["sim", "run"],
+        &["sim", "replay"],
+        &["sim", "compare"],
         &["block", "show"],
         &["node", "start"],
         &["channel", "join"],

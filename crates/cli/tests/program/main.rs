@@ -17,6 +17,8 @@ mod probe_hostile;
 mod probe_node;
 mod probe_refused;
 mod probe_tls;
+mod sim_bounds;
+mod sim_compare;
 mod sim_run;
 mod sim_wrong;
 mod support;

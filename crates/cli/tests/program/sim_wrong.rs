@@ -32,9 +32,12 @@ fn a_wrong_scenario_is_told_with_file_and_line() {
 }
 
 #[test]
-fn fabrics_rules_are_not_built_yet() {
-    let run = run(&format!("{LEAST}rules = 'fabric'\n"), &[]).failed();
-    assert!(run.err.contains("rules \"fabric\" are not built yet"), "{}", run.err);
+fn rules_are_chosen_by_name() {
+    let longer = LEAST.replace("settle = '5s'", "settle = '30s'");
+    let fabric = run(&format!("{longer}rules = 'fabric'\n"), &[]).succeeded();
+    assert!(fabric.out.contains("rules of fabric"), "{}", fabric.out);
+    let unknown = run(&format!("{LEAST}rules = 'gossip'\n"), &[]).failed();
+    assert!(unknown.err.contains("\"selvedge\", \"fabric\" or \"mixed\""), "{}", unknown.err);
 }
 
 #[test]

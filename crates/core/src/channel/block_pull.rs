@@ -44,7 +44,7 @@ impl Peer {
     pub(crate) fn advance_block_pull(&mut self, id: &ChannelId) {
         let now = self.shared.now;
         let Some(channel) = self.channels.get_mut(id) else { return };
-        let again = channel.pull.initiator.advance(now, &self.shared.config);
+        let again = channel.pull.initiator.advance(now, &mut self.shared.rng, &self.shared.config);
         let begins = channel.pull.round_at <= now;
         if begins {
             channel.pull.round_at = now + self.shared.config.pull_interval;
@@ -67,16 +67,21 @@ impl Peer {
     fn begin_block_round(&mut self, id: &ChannelId) {
         let now = self.shared.now;
         let own_org = &self.shared.me.org;
+        let rules = self.shared.config.rules;
         let Some(channel) = self.channels.get_mut(id).filter(|channel| channel.is_active(own_org)) else {
             return;
         };
         let partners = self.membership.alive().filter(|member| member.org == *own_org);
-        let mut partners: Vec<PkiId> =
-            partners.map(|member| member.pki_id).filter(|pki_id| channel.has_member(pki_id)).collect();
+        let mut partners: Vec<PkiId> = partners
+            .map(|member| member.pki_id)
+            .filter(|pki_id| channel.is_eligible(pki_id, rules.ignores_leaving()))
+            .collect();
         partners.retain(|pki_id| !channel.conduct.is_distrusted(now, pki_id));
         self.shared.rng.shuffle(&mut partners);
-        let missing = channel.buffer.first_missing();
-        partners.sort_by_key(|pki_id| !channel.is_holder(missing, pki_id));
+        if rules.heeds_news() {
+            let missing = channel.buffer.first_missing();
+            partners.sort_by_key(|pki_id| !channel.is_holder(missing, pki_id));
+        }
         partners.truncate(self.shared.config.pull_peer_count);
         channel.pull.last_round_at = Some(now);
         let mut hellos = Vec::with_capacity(partners.len());
@@ -96,6 +101,9 @@ impl Peer {
     pub(super) fn look_for_blocks(&mut self, id: &ChannelId, delay: Duration) {
         let now = self.shared.now;
         let config = &self.shared.config;
+        if !config.rules.heeds_news() {
+            return;
+        }
         let Some(channel) = self.channels.get_mut(id) else { return };
         let lags_behind = channel.lags_behind();
         if config.state_transfer_enabled {
@@ -190,9 +198,14 @@ impl Peer {
         }
         let digests = digests.iter().take(config.limits.elements_per_message_max);
         let offered: Vec<u64> = digests.filter_map(|item| digest::block_number(item)).collect();
-        let Channel { buffer, pull, transfer, .. } = channel;
+        let Channel { buffer, pull, transfer, store, .. } = channel;
         let end = buffer.next().saturating_add(config.limits.block_buffer_count_max);
-        let is_wanted = |number: &u64| *number < end && !buffer.holds(*number) && !transfer.is_open(*number);
+        let is_held = |number: u64| match config.rules.refuses_below_window() {
+            // only what can be offered itself counts (spec/05 §10.5, W-18)
+            true => number < buffer.height() || store.envelope(number).is_some(),
+            false => buffer.holds(number) || transfer.is_open(number),
+        };
+        let is_wanted = |number: &u64| *number < end && !is_held(*number);
         let wanted = offered.iter().copied().filter(is_wanted);
         let ids_max = config.limits.elements_per_message_max;
         let ids = pull.initiator.digest(now, sender.pki_id, nonce, wanted, ids_max, config)?;
@@ -257,6 +270,7 @@ impl Peer {
         let view = item.view().map_err(Malformed::from)?;
         let content = validate::nested_block(&view, id.as_bytes())?;
         let payload = content.payload.unwrap_or_default();
+        self.check_window(id, payload.seq_num)?;
         self.check_block_of_peer(id, sender, payload.seq_num, payload.data.len())?;
         self.take_block_of_peer(id, payload.seq_num, &payload.data, BlockSource::Pull, sender.pki_id)
     }

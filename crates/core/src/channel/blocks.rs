@@ -36,12 +36,29 @@ impl Peer {
             let content: DataMessage = view.content_as().map_err(Malformed::from)?;
             return Err(validate::data(&content).err().unwrap_or(Malformed::PayloadMissing).into());
         };
+        self.check_window(id, number)?;
         self.check_block_of_peer(id, sender, number, view.content().len())?;
         let content: DataMessage = view.content_as().map_err(Malformed::from)?;
         validate::data(&content)?;
         // private data beside a block are nobody's word (W-3)
         let data = content.payload.map(|payload| payload.data).unwrap_or_default();
         self.take_block_of_peer(id, number, &data, BlockSource::Push, sender.pki_id)
+    }
+
+    /// By the Go peer's rules, whether a block is neither in the store nor below the window of the newest one there, whatever
+    /// the ledger lacks (spec/05 §9.3).
+    pub(super) fn check_window(&self, id: &ChannelId, number: u64) -> Result<(), Reject> {
+        if !self.shared.config.rules.refuses_below_window() {
+            return Ok(());
+        }
+        let channel = self.channels.get(id).ok_or(Unfitting::ChannelUnknown)?;
+        let lowest =
+            channel.store.newest().unwrap_or_default().saturating_sub(self.shared.config.block_window);
+        match number < lowest {
+            true => Err(Unfitting::Stale.into()),
+            false if channel.store.envelope(number).is_some() => Err(Unfitting::Duplicate.into()),
+            false => Ok(()),
+        }
     }
 
     /// Whether a block of a peer is worth a look: what can be said without decoding it.
@@ -120,7 +137,8 @@ impl Peer {
         attempt: u64,
         block: Option<VerifiedBlock>,
     ) {
-        let Some(channel) = self.channels.get_mut(id) else { return };
+        // what comes of a channel that was left meanwhile is nobody's any more
+        let Some(channel) = self.channels.get_mut(id).filter(|channel| !channel.left) else { return };
         let (verdict, next) = channel.buffer.verdict(number, attempt, block.map(|block| block.is_config));
         match verdict {
             Verdict::Good { candidate, first: true } => self.on_good_block(id, number, &candidate),
@@ -191,7 +209,7 @@ impl Peer {
     /// Hands verified blocks to the ledger in order, and holds the orderer back if it is too slow for it.
     pub(super) fn commit_ready(&mut self, id: &ChannelId) {
         let limits = &self.shared.config.limits;
-        let Some(channel) = self.channels.get_mut(id) else { return };
+        let Some(channel) = self.channels.get_mut(id).filter(|channel| !channel.left) else { return };
         let ready = channel.buffer.ready(limits);
         let hold = channel.buffer.hold(limits);
         for (number, block) in ready {

@@ -122,6 +122,16 @@ impl Buffer {
         }
     }
 
+    /// Counts on from a former buffer, whose checks may still be answered: they must not be taken for checks of this one.
+    pub(crate) fn succeed(&mut self, former: &Self) {
+        self.attempts = former.attempts;
+    }
+
+    /// Whether delivery is held back.
+    pub(crate) fn is_holding(&self) -> bool {
+        self.holding
+    }
+
     /// Number of durable blocks.
     pub(crate) fn height(&self) -> u64 {
         self.height

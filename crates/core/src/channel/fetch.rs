@@ -40,6 +40,12 @@ impl Peer {
         let orderer_brings = channel.delivered_at.is_some_and(|at| now.since(at) < ORDERER_SILENCE_MAX);
         let patience = config.state_gap_patience * if orderer_brings { ORDERER_PATIENCE_FACTOR } else { 1 };
         let Channel { transfer, buffer, .. } = channel;
+        if config.rules.transfers_in_runs()
+            && let Err(at) = transfer.is_running(now, buffer, &candidates, config)
+        {
+            return self.shared.timers.set(Timer::StateTransfer(id.clone()), at);
+        }
+        let patience = if config.rules.transfers_in_runs() { Duration::ZERO } else { patience };
         let orders = transfer.plan(now, &mut self.shared.rng, buffer, &candidates, patience, config);
         let deadline = transfer.deadline(now, patience, config);
         self.shared.timers.set(Timer::StateTransfer(id.clone()), deadline);

@@ -24,6 +24,7 @@ pub use view::{ChannelMember, ChannelView};
 
 use crate::ids::{ChannelId, MspId, PkiId};
 use crate::input::ChannelSettings;
+use crate::output::Output;
 use crate::peer::{Answer, Peer};
 use crate::rate::RateLimit;
 use crate::reject::{Misbehaviour, Reject, Unfitting};
@@ -46,7 +47,7 @@ pub(crate) enum Waiting {
     /// The signature of the own StateInfo.
     Publication(publication::Draft),
     /// A StateInfo of ours that we did not make in this life.
-    Echo(state_info::Timestamp),
+    Echo(state_info::Timestamp, EnvelopeView),
     /// The signature of a member's StateInfo.
     StateInfo(Box<reception::Arrived>),
     /// Whether a StateInfo is still good under a new configuration.
@@ -121,9 +122,9 @@ impl Channel {
         self.orgs.iter().any(|it| it == org)
     }
 
-    /// Whether a peer has announced itself in the channel and not left it.
-    pub(crate) fn has_member(&self, pki_id: &PkiId) -> bool {
-        self.states.get(pki_id).is_some_and(|state| !state.left_channel)
+    /// Whether a peer has announced itself in the channel, and not left it unless that is ignored.
+    pub(crate) fn is_eligible(&self, pki_id: &PkiId, ignores_leaving: bool) -> bool {
+        self.states.get(pki_id).is_some_and(|state| ignores_leaving || !state.left_channel)
     }
 
     /// Whether a peer is known to have a block: by what it announced, sent or offered, or was sent.
@@ -175,6 +176,12 @@ impl Peer {
         let incarnation = wall.max(self.shared.me.incarnation).max(before);
         let mut channel = Channel::new(settings, &me, incarnation, &self.shared);
         channel.own.touch(wall);
+        if let Some(former) = self.channels.get(&id) {
+            channel.buffer.succeed(&former.buffer);
+            if former.buffer.is_holding() {
+                self.shared.emit(Output::HoldDelivery { channel: id.clone(), hold: false });
+            }
+        }
         self.channels.insert(id.clone(), channel);
         self.macs.add_channel(&id);
         self.start_channel_timers(&id);
@@ -184,12 +191,16 @@ impl Peer {
         }
     }
 
-    /// Starts the periodic tasks, at moments of their own so that peers that start together do not act together for ever.
+    /// Starts the periodic tasks, at moments of their own so that peers that start together do not act together for ever,
+    /// as the Go peer's do.
     fn start_channel_timers(&mut self, id: &ChannelId) {
         let shared = &mut self.shared;
         let now = shared.now;
         let pull_interval = shared.config.pull_interval;
-        let mut some_of = |period: Duration| period.mul_f64(0.5 + shared.rng.f64() / 2.0);
+        let heeds_news = shared.config.rules.heeds_news();
+        let mut some_of = |period: Duration| {
+            if heeds_news { period.mul_f64(0.5 + shared.rng.f64() / 2.0) } else { period }
+        };
         let pull_at = now + some_of(pull_interval);
         let sweep_at = now + some_of(5 * pull_interval);
         let timers = &mut shared.timers;
@@ -284,7 +295,9 @@ impl Peer {
             (Waiting::Publication(draft), Answer::Signed(signature)) => {
                 self.on_own_state_info_signed(id, draft, signature);
             }
-            (Waiting::Echo(timestamp), Answer::Verified(true)) => self.overtake_echo(id, timestamp),
+            (Waiting::Echo(timestamp, view), Answer::Verified(ok)) => {
+                self.on_echo_verified(id, timestamp, &view, ok);
+            }
             (Waiting::StateInfo(arrived), Answer::Verified(ok)) => {
                 self.on_state_info_verified(id, *arrived, ok);
             }
@@ -312,8 +325,10 @@ impl Peer {
         let me = self.shared.me.pki_id;
         let Some(channel) = self.channels.get_mut(id) else { return };
         let (membership, identities) = (&self.membership, &self.identities);
-        // a StateInfo of somebody who is no member is of no use yet, but tells late copies of it from news
-        channel.states.retain(|origin, _| *origin == me || identities.known(origin).is_some());
+        channel.states.retain(|origin, entry| {
+            entry.is_swept = *origin != me && membership.member(origin).is_none();
+            !entry.is_swept || identities.known(origin).is_some()
+        });
         channel.known_height = channel.greatest_height(|origin| *origin != me && membership.is_alive(origin));
         channel.store.expire(now, 100 * pull_interval);
         channel.buffer.forget_refused();
@@ -339,6 +354,9 @@ impl Peer {
     pub(crate) fn on_member_alive(&mut self, pki_id: PkiId) {
         let Some(org) = self.org_of(&pki_id) else { return };
         self.wake_identity_pull();
+        if !self.shared.config.rules.heeds_news() {
+            return;
+        }
         let now = self.shared.now;
         // in a huge network an answer is huge as well, and what the member says of itself is pushed
         let is_huge = self.membership.has_neighbours();

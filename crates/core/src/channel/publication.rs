@@ -33,9 +33,12 @@ impl Peer {
     /// Every publication costs every member a verification, so of more members each waits for a random time, on average so
     /// long that about a hundred heights are heard in the time of one spacing. That is enough to learn at once of a new
     /// block, whose number all of them tell; only the height of one certain member is known later. Did they not all wait,
-    /// they would all tell of one block and none of the next.
+    /// they would all tell of one block and none of the next. By the Go peer's rules nothing waits.
     fn publication_delay(&mut self) -> Option<Duration> {
         let config = &self.shared.config;
+        if !config.rules.heeds_news() {
+            return None;
+        }
         let shortest = config.state_info_spacing;
         let member_count = u32::try_from(self.membership.alive_count()).unwrap_or(u32::MAX);
         let longest = shortest.saturating_mul(member_count) / MANY_MEMBERS;
@@ -48,6 +51,10 @@ impl Peer {
         let (now, wall) = (self.shared.now, self.shared.wall().as_nanos());
         let Some(channel) = self.channels.get_mut(id) else { return };
         channel.own.touch(wall);
+        if !self.shared.config.rules.heeds_news() {
+            // told at the next regular time
+            return;
+        }
         let not_before = channel.own.not_before;
         let mut at = not_before.map_or(now, |at| at.max(now));
         if not_before.is_some()
@@ -64,6 +71,10 @@ impl Peer {
     /// Signs and pushes the own StateInfo if it says something new and somebody is there to read it. If nobody is, the next
     /// member that comes alive brings us back here.
     pub(crate) fn publish_state_info(&mut self, id: &ChannelId) {
+        if !self.shared.config.rules.heeds_news() {
+            let at = self.shared.now + self.shared.config.publish_state_info_interval;
+            self.shared.timers.set(Timer::StateInfoPublish(id.clone()), at);
+        }
         if self.membership.alive().next().is_none() {
             return;
         }
@@ -71,7 +82,8 @@ impl Peer {
         if !channel.own.is_dirty || channel.own.is_signing {
             return;
         }
-        if let Some(at) = channel.own.not_before.filter(|at| *at > self.shared.now) {
+        let heeds_news = self.shared.config.rules.heeds_news();
+        if let Some(at) = channel.own.not_before.filter(|at| *at > self.shared.now && heeds_news) {
             return self.shared.timers.set_no_later_than(Timer::StateInfoPublish(id.clone()), at);
         }
         channel.own.is_dirty = false;
@@ -111,7 +123,7 @@ impl Peer {
         }
         let envelope = Envelope::from(&view);
         let org = self.shared.me.org.clone();
-        channel.states.insert(me, StateInfo { view, timestamp, org, height, left_channel });
+        channel.states.insert(me, StateInfo { view, timestamp, org, height, left_channel, is_swept: false });
         let channel = Some(id.clone());
         self.disseminate(Push::StateInfo { channel, envelope, origin: me, delivered_by: None });
     }

@@ -88,6 +88,9 @@ impl Peer {
         is_pushed: bool,
     ) -> Result<(), Reject> {
         let Claim { origin, timestamp, .. } = *claim;
+        if self.shared.config.rules.verifies_copies() {
+            self.verify_copy(&origin, view);
+        }
         if origin == self.shared.me.pki_id {
             return self.on_echo(id, sender, view, timestamp);
         }
@@ -112,8 +115,15 @@ impl Peer {
         // whatever else came in its envelope nobody signed (W-4)
         let view = if is_pushed { view.bare() } else { view.bare().detached() };
         channel.states.verifying.begin(origin, &view)?;
-        let signed = Signed { message: view.payload_bytes(), signature: view.signature_bytes() };
-        let entry = StateInfo { view: view.clone(), timestamp, org: known.org.clone(), height, left_channel };
+        let signed = Signed::of(&view);
+        let entry = StateInfo {
+            view: view.clone(),
+            timestamp,
+            org: known.org.clone(),
+            height,
+            left_channel,
+            is_swept: false,
+        };
         let identity = known.identity.clone();
         let arrived = Arrived { origin, entry, sender: sender.cloned(), is_pushed };
         let waiting = SharedWaiting::Channel(id.clone(), Waiting::StateInfo(Box::new(arrived)));
@@ -127,6 +137,15 @@ impl Peer {
         };
         self.shared.verify(ticket, identity, signed, None, Some(id.clone()));
         Ok(())
+    }
+
+    /// Checks the signature of what may be known already, only because the Go peer does.
+    pub(crate) fn verify_copy(&mut self, origin: &PkiId, view: &EnvelopeView) {
+        let Some(known) = self.identities.known(origin) else { return };
+        let identity = known.identity.clone();
+        let signed = Signed::of(view);
+        let ticket = self.shared.ticket(SharedWaiting::Copy);
+        self.shared.verify(ticket, identity, signed, Signed::secret_of(view), None);
     }
 
     /// Takes up a StateInfo that was relayed before the channel was joined.
@@ -153,12 +172,33 @@ impl Peer {
         let Some(sender) = sender.filter(|_| timestamp > channel.own.timestamp) else {
             return Err(Unfitting::Own.into());
         };
-        let waiting = SharedWaiting::Channel(id.clone(), Waiting::Echo(timestamp));
-        let ticket = self.shared.ticket_for(sender.connection, waiting).ok_or(Reject::OverLimit)?;
-        let signed = Signed { message: view.payload_bytes(), signature: view.signature_bytes() };
+        let me = self.shared.me.pki_id;
+        let channel = self.channels.get_mut(id).ok_or(Unfitting::ChannelUnknown)?;
+        channel.states.verifying.begin(me, view)?;
+        let waiting = SharedWaiting::Channel(id.clone(), Waiting::Echo(timestamp, view.clone()));
+        let Some(ticket) = self.shared.ticket_for(sender.connection, waiting) else {
+            channel.states.verifying.end(&me, view);
+            return Err(Reject::OverLimit);
+        };
+        let signed = Signed::of(view);
         let identity = self.shared.me.identity.clone();
         self.shared.verify(ticket, identity, signed, None, None);
         Ok(())
+    }
+
+    pub(super) fn on_echo_verified(
+        &mut self,
+        id: &ChannelId,
+        timestamp: Timestamp,
+        view: &EnvelopeView,
+        ok: bool,
+    ) {
+        let me = self.shared.me.pki_id;
+        let Some(channel) = self.channels.get_mut(id) else { return };
+        channel.states.verifying.end(&me, view);
+        if ok {
+            self.overtake_echo(id, timestamp);
+        }
     }
 
     pub(super) fn on_state_info_verified(&mut self, id: &ChannelId, arrived: Arrived, ok: bool) {
@@ -169,6 +209,8 @@ impl Peer {
         if !ok {
             return self.shared.reject(from, ContentKind::StateInfo, Misbehaviour::SignatureInvalid);
         }
+        self.touch_identity(&origin);
+        let Some(channel) = self.channels.get_mut(id) else { return };
         // while the signature was verified something newer may have come, or the channel have changed
         if channel.states.check_newer(&origin, entry.timestamp).is_err() || !channel.has_org(&entry.org) {
             return;
@@ -202,7 +244,7 @@ impl Peer {
             let waiting = Waiting::Recheck { origin: *origin, timestamp: entry.timestamp };
             let ticket = self.shared.ticket(SharedWaiting::Channel(id.clone(), waiting));
             let view = &entry.view;
-            let signed = Signed { message: view.payload_bytes(), signature: view.signature_bytes() };
+            let signed = Signed::of(view);
             self.shared.verify(ticket, known.identity.clone(), signed, None, Some(id.clone()));
         }
     }
@@ -281,7 +323,7 @@ impl Peer {
             .states
             .iter()
             .filter(|(origin, entry)| {
-                self.is_me_or_member(origin)
+                (!entry.is_swept || self.is_me_or_member(origin))
                     && (*org == me.org || entry.org != me.org || self.has_external_endpoint(origin))
             })
             .map(|(origin, entry)| {
@@ -295,7 +337,7 @@ impl Peer {
         elements.into_iter().map(|(_, envelope)| envelope).collect()
     }
 
-    /// Whether somebody takes part, dead or alive: only then its StateInfo is told to others, or of use.
+    /// Whether somebody takes part, dead or alive: what others say goes when the channel is swept.
     pub(super) fn is_me_or_member(&self, pki_id: &PkiId) -> bool {
         *pki_id == self.shared.me.pki_id || self.membership.member(pki_id).is_some()
     }
@@ -323,7 +365,12 @@ impl Peer {
                 Ok(()) | Err(Reject::Unfitting(Unfitting::Duplicate | Unfitting::Stale | Unfitting::Own)) => {
                 }
                 Err(Reject::OverLimit) => was_cut = true,
-                Err(reason) => self.reject(sender, ContentKind::StateInfo, reason),
+                Err(reason) => {
+                    self.reject(sender, ContentKind::StateInfo, reason);
+                    if self.shared.config.rules.gives_up_snapshots() {
+                        break;
+                    }
+                }
             }
         }
         if was_cut {
@@ -344,6 +391,9 @@ impl Peer {
         let claim = self.read_state_info(&view)?;
         if self.channel_of(&claim.origin, &claim.mac).as_ref() != Some(id) {
             return Err(Malformed::ChannelMismatch.into());
+        }
+        if self.identities.known(&claim.origin).is_none() && self.shared.config.rules.gives_up_snapshots() {
+            return Err(Unfitting::IdentityUnknown.into());
         }
         if !self.is_me_or_member(&claim.origin) {
             // not gossiped by a member (spec/05 §13.6)

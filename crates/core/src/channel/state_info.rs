@@ -30,6 +30,8 @@ pub(crate) struct StateInfo {
     /// Number of blocks in the member's ledger, by its own account.
     pub(crate) height: u64,
     pub(crate) left_channel: bool,
+    /// Its origin was no member when the channel was last swept: it only tells late copies of it from news.
+    pub(crate) is_swept: bool,
 }
 
 /// At most one StateInfo for each origin.
@@ -76,8 +78,8 @@ impl StateInfos {
         self.entries.remove(origin)
     }
 
-    pub(crate) fn retain(&mut self, keep: impl Fn(&PkiId, &StateInfo) -> bool) {
-        self.entries.retain(|origin, entry| keep(origin, entry));
+    pub(crate) fn retain(&mut self, keep: impl Fn(&PkiId, &mut StateInfo) -> bool) {
+        self.entries.retain(keep);
     }
 }
 
@@ -136,7 +138,14 @@ mod tests {
     }
 
     fn entry(timestamp: Timestamp) -> StateInfo {
-        StateInfo { view: view(b"s"), timestamp, org: MspId::from("Org1MSP"), height: 1, left_channel: false }
+        StateInfo {
+            view: view(b"s"),
+            timestamp,
+            org: MspId::from("Org1MSP"),
+            height: 1,
+            left_channel: false,
+            is_swept: false,
+        }
     }
 
     #[test]

@@ -126,7 +126,8 @@ impl Store {
         self.blocks.keys().copied()
     }
 
-    fn newest(&self) -> Option<u64> {
+    /// The highest number held.
+    pub(crate) fn newest(&self) -> Option<u64> {
         self.blocks.keys().next_back().copied()
     }
 

@@ -78,6 +78,9 @@ pub(crate) struct Transfer {
     behind_since: Option<Instant>,
     not_before: Instant,
     restarts: u32,
+    /// By the Go peer's rules: up to which height the run under way goes, and when there is to be another.
+    run_to: Option<u64>,
+    next_run: Option<Instant>,
     block_bytes: usize,
     response_time: Duration,
 }
@@ -92,6 +95,8 @@ impl Default for Transfer {
             behind_since: None,
             not_before: Instant::default(),
             restarts: 0,
+            run_to: None,
+            next_run: None,
             block_bytes: BLOCK_BYTES_GUESS,
             response_time: Duration::from_millis(100),
         }
@@ -170,6 +175,37 @@ impl Transfer {
         }
         orders.extend(self.double(now, rng, buffer, candidates, config));
         orders
+    }
+
+    /// By the Go peer's rules, whether requests may be made now: a run goes up to the greatest height that was announced when
+    /// it began, and the next begins `state_check_interval` after it ended (spec/06 §2.7). Otherwise when to look again.
+    pub(crate) fn is_running(
+        &mut self,
+        now: Instant,
+        buffer: &Buffer,
+        candidates: &[Candidate],
+        config: &Config,
+    ) -> Result<(), Instant> {
+        let missing = buffer.first_missing();
+        if let Some(end) = self.run_to {
+            if missing < end {
+                return Ok(());
+            }
+            self.run_to = None;
+            self.next_run = Some(now + config.state_check_interval);
+        }
+        let next_run = *self.next_run.get_or_insert(now + config.state_check_interval);
+        if now < next_run {
+            return Err(next_run);
+        }
+        let greatest = candidates.iter().map(|candidate| candidate.height).max().unwrap_or_default();
+        if missing >= greatest {
+            let next_run = now + config.state_check_interval;
+            self.next_run = Some(next_run);
+            return Err(next_run);
+        }
+        self.run_to = Some(greatest);
+        Ok(())
     }
 
     /// When there will be something to do although nothing happens.
@@ -470,6 +506,9 @@ impl Transfer {
         candidates: &[Candidate],
         config: &Config,
     ) -> Option<Order> {
+        if self.open_count() >= config.limits.state_requests_max {
+            return None;
+        }
         let missing = buffer.first_missing();
         let after = self.double_after(config);
         let covers =

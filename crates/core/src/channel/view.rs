@@ -72,6 +72,12 @@ impl Peer {
         self.channels.get(id).map(|channel| self.view(channel))
     }
 
+    /// How many other members announced themselves in a channel.
+    pub fn channel_member_count(&self, id: &ChannelId) -> usize {
+        let Some(channel) = self.channels.get(id) else { return 0 };
+        channel.states.iter().filter(|(pki_id, _)| self.membership.member(pki_id).is_some()).count()
+    }
+
     fn view(&self, channel: &Channel) -> ChannelView {
         let me = self.shared.me.pki_id;
         let is_alive = |pki_id: &PkiId| *pki_id == me || self.membership.is_alive(pki_id);
@@ -82,7 +88,8 @@ impl Peer {
             has_left: state.left_channel,
             is_alive: is_alive(pki_id),
         };
-        let states = channel.states.iter().filter(|(pki_id, _)| self.is_me_or_member(pki_id));
+        let states =
+            channel.states.iter().filter(|(pki_id, state)| !state.is_swept || self.is_me_or_member(pki_id));
         let mut members: Vec<ChannelMember> = states.map(member).collect();
         members.sort_unstable_by_key(|member| member.pki_id);
         ChannelView {

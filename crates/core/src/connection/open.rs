@@ -94,6 +94,9 @@ impl Peer {
 
     /// Registers an open connection, by the rules of the module above.
     fn link(&mut self, connection: ConnectionId, pki_id: PkiId) {
+        if self.shared.config.rules.prefers_accepted() {
+            return self.link_preferring_accepted(connection, pki_id);
+        }
         let (now, settling) = (self.shared.now, self.settling_time());
         let Some(links) = self.connections.links.get_mut(&pki_id) else {
             self.connections.links.insert(pki_id, Links::new(connection, now));
@@ -104,6 +107,22 @@ impl Peer {
             self.close(surplus, CloseReason::Replaced);
         }
         self.shared.timers.set_no_later_than(Timer::Duplicates, now + settling);
+    }
+
+    /// As the Go peer does (spec/02 §6): there is one connection to a peer. What the peer dialled takes the place of what was
+    /// there; an own dial that finds something there is given up.
+    fn link_preferring_accepted(&mut self, connection: ConnectionId, pki_id: PkiId) {
+        let now = self.shared.now;
+        let Some(links) = self.connections.links.get_mut(&pki_id) else {
+            self.connections.links.insert(pki_id, Links::new(connection, now));
+            return;
+        };
+        let others: Vec<ConnectionId> = links.connections().collect();
+        links.add(connection, now, core::time::Duration::ZERO);
+        let closed = if connection.is_dialed() { vec![connection] } else { others };
+        for connection in closed {
+            self.close(connection, CloseReason::Replaced);
+        }
     }
 
     /// Looks after peers with more than one connection.

@@ -90,7 +90,10 @@ impl Peer {
     pub(crate) fn start_identity_pull(&mut self) {
         self.sign_own_item();
         let interval = self.shared.config.pull_interval;
-        let first = interval.mul_f64(0.5 + self.shared.rng.f64() / 2.0);
+        let first = match self.shared.config.rules.heeds_news() {
+            true => interval.mul_f64(0.5 + self.shared.rng.f64() / 2.0),
+            false => interval,
+        };
         self.identities.pull.round_at = self.shared.now + first;
         self.set_identity_pull_timer();
     }
@@ -111,11 +114,14 @@ impl Peer {
         let now = self.shared.now;
         let config = &self.shared.config;
         let pull = &mut self.identities.pull;
-        let again = pull.initiator.advance(now, config);
+        let again = pull.initiator.advance(now, &mut self.shared.rng, config);
         let begins = pull.round_at <= now;
         if begins {
             pull.quiet_rounds = pull.quiet_rounds.saturating_add(1);
-            let factor = 2_u32.saturating_pow(pull.quiet_rounds / QUIET_ROUNDS_MIN).min(QUIET_FACTOR_MAX);
+            let factor = match config.rules.heeds_news() {
+                true => 2_u32.saturating_pow(pull.quiet_rounds / QUIET_ROUNDS_MIN).min(QUIET_FACTOR_MAX),
+                false => 1,
+            };
             pull.round_at = now + config.pull_interval * factor;
             pull.responder.sweep(now);
             pull.unusable.retain(|_, since| now.since(*since) < UNUSABLE_AGE_MAX);
@@ -152,6 +158,9 @@ impl Peer {
 
     /// Asks one peer at once: it knows somebody whom we do not (04 W-24).
     pub(crate) fn pull_identities_from(&mut self, pki_id: PkiId) {
+        if !self.shared.config.rules.heeds_news() {
+            return;
+        }
         let pull = &self.identities.pull;
         if !pull.initiator.is_greeted(self.shared.now, pki_id, &self.shared.config) {
             self.greet(pki_id);
@@ -308,7 +317,7 @@ impl Peer {
 
     fn verify_item(&mut self, item: Box<Item>, claims: Option<IdentityClaims>) -> Result<(), Reject> {
         let identity = item.identity.clone();
-        let signed = Signed { message: item.view.payload_bytes(), signature: item.view.signature_bytes() };
+        let signed = Signed::of(&item.view);
         let connection = item.sender.connection;
         let waiting = shared::Waiting::Identity(super::Waiting::Pull(Waiting::Signature(item, claims)));
         let ticket = self.shared.ticket_for(connection, waiting).ok_or(Reject::OverLimit)?;

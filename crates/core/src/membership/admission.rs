@@ -3,7 +3,7 @@
 //! In the order of cost: structure, duplicate or stale, size, disclosure, and only for what is left the identity and the
 //! signature. Nothing is decoded before it is known to be new.
 
-use super::checks::{Check, Checks, secret_of};
+use super::checks::{Check, Checks};
 use super::state::{Announcement, Change, Freshness, Time};
 use super::{Waiting, backoff};
 use crate::dissemination::Push;
@@ -137,6 +137,9 @@ impl Peer {
         let pki_id = PkiId::from_wire(key.pki_id).ok_or(Misbehaviour::IdentityMismatch)?;
         let time = (key.inc_num, key.seq_num);
         if pki_id == self.shared.me.pki_id {
+            if self.shared.config.rules.verifies_copies() {
+                self.verify_copy(&pki_id, envelope);
+            }
             return self.admit_own(envelope, time);
         }
         let has_secret = envelope.secret().is_some();
@@ -214,10 +217,11 @@ impl Peer {
             candidate.envelope = candidate.envelope.stripped();
         }
         let envelope = &candidate.envelope;
-        let signed = Signed { message: envelope.payload_bytes(), signature: envelope.signature_bytes() };
+        let signed = Signed::of(envelope);
         // a member signs its secret once and sends it with every message
-        let is_proven = self.membership.state.has_proven_secret(&candidate.pki_id, envelope);
-        let secret = if is_proven { None } else { secret_of(envelope) };
+        let is_proven = !self.shared.config.rules.verifies_copies()
+            && self.membership.state.has_proven_secret(&candidate.pki_id, envelope);
+        let secret = if is_proven { None } else { Signed::secret_of(envelope) };
         let identity = identity.clone();
         let cause = candidate.source.sender().connection;
         self.begin_check(cause, candidate, Waiting::Alive, secret.is_some(), |shared, ticket| {
@@ -261,10 +265,15 @@ impl Peer {
             None => Err(Misbehaviour::IdentityInvalid.into()),
             Some(claims) if claims.pki_id != candidate.pki_id => Err(Misbehaviour::IdentityMismatch.into()),
             Some(claims) if claims.expires_at < self.shared.wall() => Err(Unfitting::IdentityExpired.into()),
-            Some(claims) => {
-                let (identity, org) = (candidate.embedded.clone(), claims.org.clone());
-                self.verify_alive(Candidate { claims: Some(claims), ..*candidate }, &identity, &org)
-            }
+            // its secret may be under way with another message by now
+            Some(claims) => match self.wait_for_check(source.clone(), pki_id, candidate.time, &envelope) {
+                Ok(Some(_)) => {
+                    let (identity, org) = (candidate.embedded.clone(), claims.org.clone());
+                    self.verify_alive(Candidate { claims: Some(claims), ..*candidate }, &identity, &org)
+                }
+                Ok(None) => Ok(Progress::Checking),
+                Err(reason) => Err(reason),
+            },
         };
         if let Err(reason) = verdict {
             self.admission_refused(&source, reason);
@@ -350,6 +359,10 @@ impl Peer {
             {
                 self.membership.exchange.heard_news();
             }
+            // said to be dead, and known: nothing changes, but its secret was verified
+            None if envelope.secret().is_some() => {
+                self.membership.state.note_proven_secret(&pki_id, envelope.clone());
+            }
             Some(Change::Refreshed) | None => {}
         }
         if let Source::Pushed(sender) = source {
@@ -406,9 +419,15 @@ impl Peer {
         }
         self.membership.admission.own_echo = Some(now);
         let endpoint = Endpoint::from(if internal.is_empty() { &endpoint[..] } else { internal });
-        let signed = Signed { message: envelope.payload_bytes(), signature: envelope.signature_bytes() };
+        let signed = Signed::of(envelope);
         let ticket = self.shared.ticket(shared::Waiting::Membership(Waiting::OwnEcho(endpoint)));
-        self.shared.verify(ticket, self.shared.me.identity.clone(), signed, secret_of(envelope), None);
+        self.shared.verify(
+            ticket,
+            self.shared.me.identity.clone(),
+            signed,
+            Signed::secret_of(envelope),
+            None,
+        );
         Ok(Progress::Done)
     }
 
@@ -416,6 +435,10 @@ impl Peer {
 
     /// Keeps a message whose origin is unknown, and asks whoever delivered it for the identity.
     fn keep_stranger(&mut self, candidate: Candidate) -> Result<Progress, Reject> {
+        if !self.shared.config.rules.heeds_news() {
+            // a Go peer drops it, and waits for the next round of its pull
+            return Err(Unfitting::IdentityUnknown.into());
+        }
         let now = self.shared.now;
         let Candidate { source, pki_id, time, envelope, .. } = candidate;
         let sender = source.sender().clone();
@@ -468,7 +491,7 @@ impl Peer {
     pub(super) fn view_changed(&mut self) {
         self.membership.exchange.heard_news();
         // in a huge network somebody comes or goes at any time, and an answer is huge as well
-        if self.membership.has_neighbours() {
+        if self.membership.has_neighbours() || !self.shared.config.rules.heeds_news() {
             return;
         }
         let soon = backoff::jitter(Duration::from_secs(1), 250, &mut self.shared.rng);

@@ -1,7 +1,6 @@
 //! Membership requests and responses (spec/04 §5.3, §5.4), and the periodic sync (§8).
 
 use super::admission::{Progress, Source};
-use super::backoff;
 use super::disclosure::{Party, may_disclose, may_see_secrets};
 use super::messages;
 use super::own::Purpose;
@@ -112,14 +111,19 @@ impl Peer {
     /// Asks some alive members for their view, and does so again after `pull_interval` or, if nothing changes, later.
     pub(crate) fn sync_membership(&mut self) {
         let exchange = &mut self.membership.exchange;
-        let stretch = if exchange.news { 1 } else { (2 * exchange.sync_stretch).clamp(1, SYNC_STRETCH_MAX) };
+        let heeds_news = self.shared.config.rules.heeds_news();
+        let stretch = match exchange.news || !heeds_news {
+            true => 1,
+            false => (2 * exchange.sync_stretch).clamp(1, SYNC_STRETCH_MAX),
+        };
         exchange.sync_stretch = stretch;
         exchange.news = false;
         let pause = self.shared.config.pull_interval * stretch;
-        let pause = backoff::jitter(pause, 100, &mut self.shared.rng);
+        let pause = self.regular(pause, 100);
         self.shared.timers.set(Timer::MembershipSync, self.shared.now + pause);
 
-        let age_max = self.shared.config.alive_time_interval;
+        // a Go peer makes a new one each time
+        let age_max = if heeds_news { self.shared.config.alive_time_interval } else { Duration::ZERO };
         // without an external endpoint this node would be disconnected by peers of other organisations (spec/04 §15)
         let may_be_asked = |peer: &Self, member: &Member| {
             let is_external = !peer.shared.config.external_endpoint.is_empty();
@@ -173,7 +177,12 @@ impl Peer {
         }
         let nonce = envelope.nonce();
         // the requester itself speaks, on a connection it authenticated: what is known of it need not be verified (W-21)
-        match self.admit(&inner, || Source::Request { sender: sender.clone(), nonce }, sender) {
+        let admitted = self.admit(&inner, || Source::Request { sender: sender.clone(), nonce }, sender);
+        if admitted != Ok(Progress::Checking) && self.shared.config.rules.verifies_copies() {
+            // a Go peer verifies it all the same
+            self.verify_copy(&sender.pki_id, &inner);
+        }
+        match admitted {
             Ok(Progress::Checking) => {}
             Ok(Progress::Done)
             | Err(Reject::Unfitting(Unfitting::Duplicate | Unfitting::Stale | Unfitting::Own)) => {
@@ -202,7 +211,12 @@ impl Peer {
             member.is_alive()
                 && self.shared.now.since(member.alive_since) > self.shared.config.alive_time_interval
         });
-        let age_max = if knows_us { self.shared.config.alive_time_interval } else { FRESH };
+        let age_max = match self.shared.config.rules.heeds_news() {
+            true if knows_us => self.shared.config.alive_time_interval,
+            true => FRESH,
+            // a Go peer gives its last heartbeat, however old
+            false => Duration::MAX,
+        };
         let purpose = Purpose::Response { sender: sender.clone(), nonce, requester_is_external };
         self.with_own_alive(age_max, purpose);
     }

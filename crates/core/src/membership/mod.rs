@@ -151,6 +151,23 @@ impl Peer {
         self.start_targets();
     }
 
+    /// A period with so much jitter to either side, which the Go peer's rules do not have.
+    fn regular(&mut self, period: Duration, per_mille: u32) -> Duration {
+        match self.shared.config.rules.heeds_news() {
+            true => backoff::jitter(period, per_mille, &mut self.shared.rng),
+            false => period,
+        }
+    }
+
+    /// How long to wait after so many failures in a row; by the Go peer's rules always the longest pause.
+    fn retry_delay(&mut self, failures: u32) -> Duration {
+        let longest = self.shared.config.reconnect_interval;
+        match self.shared.config.rules.buries_at_once() {
+            true => longest,
+            false => backoff::delay(failures, longest, &mut self.shared.rng),
+        }
+    }
+
     fn arm_expiry(&mut self) {
         // ten times in the silence that is allowed, as Fabric does
         let period = (self.shared.config.alive_expiration_timeout / 10).max(Duration::from_millis(1));

@@ -3,7 +3,7 @@
 //! Each message costs its signature here and a verification at everybody who gets it, so heartbeats, requests and responses
 //! share one. The secret with the internal endpoint never changes and is signed once.
 
-use super::{Waiting, backoff, messages};
+use super::{Waiting, messages};
 use crate::dissemination::Push;
 use crate::ids::{Endpoint, PkiId};
 use crate::peer::Peer;
@@ -68,7 +68,7 @@ impl OwnAlive {
 impl Peer {
     /// Publishes the own alive message, and does so again after `alive_time_interval`.
     pub(crate) fn publish_alive(&mut self) {
-        let interval = backoff::jitter(self.shared.config.alive_time_interval, 100, &mut self.shared.rng);
+        let interval = self.regular(self.shared.config.alive_time_interval, 100);
         self.shared.timers.set(Timer::Alive, self.shared.now + interval);
         // nobody to tell (spec/04 §4.2)
         if self.membership.state.alive_count() > 0 {
@@ -78,6 +78,9 @@ impl Peer {
 
     /// The view is no longer empty: introduce this node soon, with its identity.
     pub(super) fn introduce(&mut self) {
+        if !self.shared.config.rules.heeds_news() {
+            return;
+        }
         let now = self.shared.now;
         self.membership.own.embed_until = now + self.shared.config.publish_certificate_period;
         self.shared.timers.set_no_later_than(Timer::Alive, now + Duration::from_millis(100));

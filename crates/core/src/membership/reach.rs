@@ -1,7 +1,6 @@
 //! Reaching peers: bootstrap and anchor peers of whom only an endpoint is known (spec/04 §7), members that died (§9), and
 //! members that could not be reached and may be dead (W-17). Nothing is ever given up (W-6).
 
-use super::backoff;
 use super::exchange::ANSWER_TIMEOUT;
 use crate::ids::{ChannelId, Endpoint, MspId, PkiId};
 use crate::input::Anchor;
@@ -203,7 +202,7 @@ impl Peer {
         };
         if self.membership.alive().any(is_there) {
             // nothing to do as long as that is so (W-25)
-            let pause = backoff::jitter(self.longest_delay(), 250, &mut self.shared.rng);
+            let pause = self.regular(self.longest_delay(), 250);
             return self.set_target(key, Stage::Idle, 0, now + pause);
         }
         let begun = self.probe(&endpoint);
@@ -226,10 +225,9 @@ impl Peer {
     }
 
     fn target_failed(&mut self, key: &str) {
-        let longest = self.longest_delay();
         let Some((_, target)) = self.membership.targets.get(key) else { return };
         let failures = target.failures;
-        let delay = backoff::delay(failures, longest, &mut self.shared.rng);
+        let delay = self.retry_delay(failures);
         self.set_target(key, Stage::Idle, failures.saturating_add(1), self.shared.now + delay);
     }
 
@@ -265,7 +263,7 @@ impl Peer {
         let Some(key) = self.membership.targets.iter().find(asked).map(|(key, _)| key.clone()) else {
             return;
         };
-        let pause = backoff::jitter(self.longest_delay(), 250, &mut self.shared.rng);
+        let pause = self.regular(self.longest_delay(), 250);
         self.set_target(&key, Stage::Idle, 0, self.shared.now + pause);
     }
 
@@ -276,11 +274,11 @@ impl Peer {
         if member.is_alive() && self.connections.connected(&pki_id) {
             return self.on_peer_connected(pki_id);
         }
-        let delay = backoff::delay(failures, longest, &mut self.shared.rng);
         // a configured endpoint is tried on its own account
         let is_target = self.membership.targets.contains_key(&normal(&endpoint));
         let usable = !endpoint.is_empty() && !self.is_own_endpoint(&endpoint);
         let tries = usable && (member.is_alive() || !is_target);
+        let delay = self.retry_delay(failures);
         if let Some(member) = self.membership.state.member_mut(&pki_id) {
             let is_alive = member.is_alive();
             let reach = member.reach_mut();
@@ -296,15 +294,22 @@ impl Peer {
 
     /// Makes a member that is dead, or suspected to be, have its turn soon.
     pub(super) fn schedule_reach(&mut self, pki_id: PkiId) {
-        let (now, longest) = (self.shared.now, self.longest_delay());
-        let Some(member) = self.membership.state.member_mut(&pki_id) else { return };
-        let next = now + backoff::delay(member.reach().failures, longest, &mut self.shared.rng);
-        member.reach_mut().next = Some(next);
+        let Some(failures) = self.membership.state.member(&pki_id).map(|member| member.reach().failures)
+        else {
+            return;
+        };
+        let next = self.shared.now + self.retry_delay(failures);
+        if let Some(member) = self.membership.state.member_mut(&pki_id) {
+            member.reach_mut().next = Some(next);
+        }
         self.shared.timers.set_no_later_than(Timer::Reconnect, next);
     }
 
     /// A member died: its configured endpoint, if it has one, has its turn soon as well.
     pub(super) fn schedule_target_of(&mut self, pki_id: PkiId) {
+        if !self.shared.config.rules.heeds_news() {
+            return;
+        }
         let Some(member) = self.membership.state.member(&pki_id) else { return };
         let keys = [normal(member.endpoint()), normal(member.internal_endpoint())];
         let now = self.shared.now;
@@ -329,6 +334,10 @@ impl Peer {
     /// The last connection to a peer ended, and not by our doing. That alone does not mean that it is dead.
     pub(crate) fn on_peer_lost(&mut self, pki_id: PkiId) {
         let now = self.shared.now;
+        if self.shared.config.rules.buries_at_once() {
+            // a Go peer notices when it next sends
+            return;
+        }
         let Some(member) = self.membership.state.member_mut(&pki_id) else { return };
         if member.is_alive() && member.reach().suspected.is_none() {
             member.reach_mut().suspected = Some(now);
@@ -346,11 +355,12 @@ impl Peer {
         if let Some(key) = self.membership.targets.iter().find(asked).map(|(key, _)| key.clone()) {
             self.target_failed(&key);
         }
+        let buries_at_once = self.shared.config.rules.buries_at_once();
         let Some(member) = self.membership.state.member_mut(&pki_id).filter(|member| member.is_alive())
         else {
             return;
         };
-        if member.reach().suspected.is_some_and(|since| member.refreshed <= since) {
+        if buries_at_once || member.reach().suspected.is_some_and(|since| member.refreshed <= since) {
             return self.bury(pki_id);
         }
         let reach = member.reach_mut();

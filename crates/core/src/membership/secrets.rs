@@ -2,9 +2,10 @@
 
 use super::Waiting;
 use super::admission::{Progress, Source};
-use super::checks::{Check, is_same, secret_of};
+use super::checks::Check;
 use super::state::Time;
 use crate::ids::PkiId;
+use crate::output::Signed;
 use crate::peer::Peer;
 use crate::reject::{Misbehaviour, Reject, Unfitting};
 use crate::shared;
@@ -22,7 +23,7 @@ impl Peer {
     ) -> Result<Progress, Reject> {
         validate::signed(envelope)?;
         let member = self.membership.state.member(&pki_id).ok_or(Unfitting::Duplicate)?;
-        if member.envelope().is_none_or(|newest| !is_same(newest, envelope)) {
+        if member.envelope().is_none_or(|newest| !newest.is_copy_of(envelope)) {
             return Err(Unfitting::Duplicate.into());
         }
         let endpoint = envelope.secret().map(|secret| secret.internal_endpoint()).unwrap_or_default();
@@ -38,7 +39,7 @@ impl Peer {
         };
         let identity = self.identities.known(&pki_id).ok_or(Unfitting::IdentityUnknown)?.identity.clone();
         // the message itself was verified when its first copy came
-        let secret = secret_of(envelope).ok_or(Unfitting::Duplicate)?;
+        let secret = Signed::secret_of(envelope).ok_or(Unfitting::Duplicate)?;
         let waiting = shared::Waiting::Membership(Waiting::Secret(pki_id, Box::new(envelope.clone())));
         let ticket = self.shared.ticket_for(source.sender().connection, waiting).ok_or(Reject::OverLimit)?;
         self.membership.state.set_lacks_secret(&pki_id, false);
@@ -50,7 +51,11 @@ impl Peer {
     pub(super) fn secret_verified(&mut self, pki_id: PkiId, envelope: &EnvelopeView, ok: bool) {
         let waiter = self.membership.admission.checks.end(&pki_id, envelope);
         if ok {
-            self.membership.state.merge_secret(&pki_id, envelope.clone());
+            let state = &mut self.membership.state;
+            if !state.merge_secret(&pki_id, envelope.clone()) {
+                // a newer message came meanwhile; its secret is the same, as a rule
+                state.note_proven_secret(&pki_id, envelope.clone());
+            }
         } else {
             self.membership.state.set_lacks_secret(&pki_id, true);
             self.shared.reject(None, ContentKind::AliveMsg, Misbehaviour::SignatureInvalid);

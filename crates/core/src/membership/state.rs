@@ -276,13 +276,22 @@ impl State {
         if was_member { Change::Resurrected } else { Change::Learned }
     }
 
-    /// Takes in a verified message of an unknown peer that somebody else considers dead.
+    /// Takes in a verified message of a peer that somebody else considers dead: that is news only of an unknown one. Of one
+    /// that is dead here, too, it is kept, so that other copies are not verified.
     pub(super) fn announce_dead(&mut self, it: Announcement, now: Instant) -> Option<Change> {
-        if self.member(&it.pki_id).is_some() {
-            return None;
+        let Some(member) = self.member(&it.pki_id) else {
+            self.remember(it, now);
+            return Some(Change::LearnedDead);
+        };
+        if member.time < it.time && !member.is_alive() {
+            // it lives no longer for that
+            let refreshed = member.refreshed;
+            let place = self.remember(it, now);
+            if let Some(member) = self.members.at_mut(place) {
+                member.refreshed = refreshed;
+            }
         }
-        self.remember(it, now);
-        Some(Change::LearnedDead)
+        None
     }
 
     /// Puts down what a message says; gives the member's place.

@@ -21,7 +21,7 @@ pub(crate) struct Request<Id> {
 
 /// See the module. Where the Go peer waits a second for all digests and then asks once, a request leaves with the first
 /// digest that offers something (the responder's nonce is valid at once, W-10); when the second is over, what has not come
-/// is asked for again at others that offered it.
+/// is asked for again at others that offered it. By the Go peer's rules it does as that does.
 #[derive(Debug)]
 pub(crate) struct Initiator<Id> {
     /// By partner and nonce.
@@ -80,8 +80,8 @@ impl<Id: Ord + Clone> Initiator<Id> {
         config: &Config,
     ) -> Result<Vec<Id>, Reject> {
         let hello = self.hellos.get_mut(&(sender, nonce)).ok_or(Misbehaviour::Unsolicited)?;
-        if now.since(hello.sent) >= config.request_wait {
-            // the responder has forgotten the nonce by now
+        if now.since(hello.sent) >= config.request_wait || hello.settled && !config.rules.heeds_news() {
+            // the responder has forgotten the nonce by now; or a Go peer takes no more digests
             return Err(Unfitting::Stale.into());
         }
         let mut now_asked = Vec::new();
@@ -89,7 +89,8 @@ impl<Id: Ord + Clone> Initiator<Id> {
             if hello.offered.len() >= ids_max {
                 break;
             }
-            if hello.offered.insert(id.clone()) && !self.asked.contains_key(&id) {
+            let is_new = hello.offered.insert(id.clone());
+            if is_new && config.rules.heeds_news() && !self.asked.contains_key(&id) {
                 self.asked.insert(id.clone(), Asked { of: sender, at: now });
                 now_asked.push(id);
             }
@@ -127,7 +128,7 @@ impl<Id: Ord + Clone> Initiator<Id> {
                 hello.offered.remove(id);
             }
         }
-        if self.asked.contains_key(id) {
+        if self.asked.contains_key(id) || !config.rules.heeds_news() {
             return None;
         }
         let (&(partner, nonce), hello) = self
@@ -139,8 +140,52 @@ impl<Id: Ord + Clone> Initiator<Id> {
         Some(Request { partner, nonce, ids: vec![id.clone()] })
     }
 
-    /// Time has passed: what to ask for a second time, elsewhere. Forgets what is over.
-    pub(crate) fn advance(&mut self, now: Instant, config: &Config) -> Vec<Request<Id>> {
+    /// Time has passed: what to ask for a second time, elsewhere; by the Go peer's rules, what to ask for at all. Forgets what
+    /// is over.
+    pub(crate) fn advance(
+        &mut self,
+        now: Instant,
+        rng: &mut fastrand::Rng,
+        config: &Config,
+    ) -> Vec<Request<Id>> {
+        let requests = match config.rules.heeds_news() {
+            true => self.ask_elsewhere(now, config),
+            false => self.ask_once(now, rng, config),
+        };
+        let kept = Self::kept(config);
+        self.hellos.retain(|_, hello| now.since(hello.sent) < kept);
+        self.asked.retain(|_, asked| now.since(asked.at) < config.response_wait);
+        requests
+    }
+
+    /// The digest wait of a round is over: each item that was offered is asked of one of those who did, at random (spec/05
+    /// §10.2).
+    fn ask_once(&mut self, now: Instant, rng: &mut fastrand::Rng, config: &Config) -> Vec<Request<Id>> {
+        let mut owners: BTreeMap<Id, Vec<(PkiId, u64)>> = BTreeMap::new();
+        for (&partner, hello) in &mut self.hellos {
+            if hello.settled || now.since(hello.sent) < config.digest_wait {
+                continue;
+            }
+            hello.settled = true;
+            for id in &hello.offered {
+                owners.entry(id.clone()).or_default().push(partner);
+            }
+        }
+        let mut requests: BTreeMap<(PkiId, u64), Vec<Id>> = BTreeMap::new();
+        for (id, owners) in owners {
+            let Some(&owner) = owners.get(rng.usize(..owners.len())) else { continue };
+            self.asked.insert(id.clone(), Asked { of: owner.0, at: now });
+            requests.entry(owner).or_default().push(id);
+        }
+        for partner in requests.keys() {
+            if let Some(hello) = self.hellos.get_mut(partner) {
+                hello.requested = true;
+            }
+        }
+        requests.into_iter().map(|((partner, nonce), ids)| Request { partner, nonce, ids }).collect()
+    }
+
+    fn ask_elsewhere(&mut self, now: Instant, config: &Config) -> Vec<Request<Id>> {
         let mut requests = Vec::new();
         for (&(partner, nonce), hello) in &mut self.hellos {
             if hello.settled || now.since(hello.sent) < config.digest_wait {
@@ -162,9 +207,6 @@ impl<Id: Ord + Clone> Initiator<Id> {
                 requests.push(Request { partner, nonce, ids });
             }
         }
-        let kept = Self::kept(config);
-        self.hellos.retain(|_, hello| now.since(hello.sent) < kept);
-        self.asked.retain(|_, asked| now.since(asked.at) < config.response_wait);
         requests
     }
 
@@ -198,6 +240,10 @@ impl<Id: Ord + Clone> Initiator<Id> {
 mod tests {
     use super::*;
     use crate::samples::{A, B, at};
+
+    fn rng() -> fastrand::Rng {
+        fastrand::Rng::with_seed(1)
+    }
 
     fn digest(
         pull: &mut Initiator<u64>,
@@ -244,7 +290,10 @@ mod tests {
         digest(&mut pull, 20, B, 2, &[5, 6]).unwrap();
         pull.received(&5);
         assert_eq!(pull.deadline(&config), Some(at(1000)));
-        assert_eq!(pull.advance(at(1000), &config), vec![Request { partner: B, nonce: 2, ids: vec![6] }]);
+        assert_eq!(
+            pull.advance(at(1000), &mut rng(), &config),
+            vec![Request { partner: B, nonce: 2, ids: vec![6] }]
+        );
         assert_eq!(pull.update(B, 2), Ok(()));
         assert_eq!(pull.deadline(&config), None);
     }
@@ -268,11 +317,11 @@ mod tests {
         let mut pull = Initiator::default();
         pull.hello(at(0), A, 1);
         digest(&mut pull, 10, A, 1, &[5]).unwrap();
-        pull.advance(at(4000), &config);
+        pull.advance(at(4000), &mut rng(), &config);
         assert_eq!(pull.update(A, 1), Ok(()));
         pull.hello(at(4000), A, 9);
         assert_eq!(digest(&mut pull, 4010, A, 9, &[5]), Ok(vec![5]));
-        pull.advance(at(20_000), &config);
+        pull.advance(at(20_000), &mut rng(), &config);
         assert_eq!(pull.update(A, 1), Err(Misbehaviour::Unsolicited.into()));
         assert!(pull.hellos.is_empty() && pull.asked.is_empty());
     }
@@ -302,5 +351,27 @@ mod tests {
         let mut pull = Initiator::default();
         pull.hello(at(0), A, 1);
         assert_eq!(digest(&mut pull, 1500, A, 1, &[5]), Err(Unfitting::Stale.into()));
+    }
+
+    #[test]
+    fn a_go_peer_asks_when_the_digest_wait_is_over_and_each_item_of_one_owner() {
+        let config = Config::fabric();
+        let mut pull = Initiator::default();
+        pull.hello(at(0), A, 1);
+        pull.hello(at(0), B, 2);
+        let mut digest = |millis, sender, nonce, ids: &[u64]| {
+            pull.digest(at(millis), sender, nonce, ids.iter().copied(), 100, &config)
+        };
+        assert_eq!(digest(3, A, 1, &[5, 6]), Ok(vec![]));
+        assert_eq!(digest(900, B, 2, &[6, 7]), Ok(vec![]));
+        assert_eq!(pull.deadline(&config), Some(at(1000)));
+        let requests = pull.advance(at(1000), &mut rng(), &config);
+        let mut asked: Vec<u64> = requests.iter().flat_map(|request| request.ids.clone()).collect();
+        asked.sort_unstable();
+        assert_eq!(asked, [5, 6, 7]);
+        assert_eq!(pull.update(A, 1), Ok(()));
+        let late = pull.digest(at(1001), A, 1, [8].into_iter(), 100, &config);
+        assert_eq!(late, Err(Unfitting::Stale.into()));
+        assert_eq!(pull.advance(at(2000), &mut rng(), &config), vec![]);
     }
 }

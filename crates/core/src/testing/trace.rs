@@ -5,10 +5,12 @@ use crate::input::{Command, Input};
 use crate::output::{Event, Output};
 use bytes::Bytes;
 use core::fmt::Write;
+use selvedge_proto::decode;
 use selvedge_proto::envelope::{ContentKind, ElementList, EnvelopeView};
 use selvedge_proto::gossip::{
     ConnEstablish, DataDigest, DataRequest, RemoteStateRequest, RemoteStateResponse, StateInfo,
 };
+use selvedge_proto::msp::SerializedIdentity;
 use std::collections::BTreeMap;
 
 type Names = BTreeMap<PkiId, String>;
@@ -155,10 +157,10 @@ pub fn output(output: &Output, names: &BTreeMap<PkiId, String>) -> String {
             let readers =
                 readers_of.as_ref().map(|channel| format!(" as reader of {channel}")).unwrap_or_default();
             let secret = if secret.is_some() { " and secret" } else { "" };
-            format!("verify {ticket:?} of {}{secret}{readers}", String::from_utf8_lossy(identity))
+            format!("verify {ticket:?} of {}{secret}{readers}", shown(identity))
         }
         Output::CheckIdentity { ticket, identity } => {
-            format!("check {ticket:?} {}", String::from_utf8_lossy(identity))
+            format!("check {ticket:?} {}", shown(identity))
         }
         Output::VerifyBlock { ticket, channel, number, .. } => {
             format!("verify {ticket:?} {channel} #{number}")
@@ -172,6 +174,18 @@ pub fn output(output: &Output, names: &BTreeMap<PkiId, String>) -> String {
             format!("{} {channel}", if *hold { "hold" } else { "resume" })
         }
         Output::Event(event) => format!("* {}", self::event(event, names)),
+    }
+}
+
+/// The text that an identity is in tests, or of a real one the MSP ID and a sum that tells it from others.
+fn shown(identity: &Bytes) -> String {
+    match core::str::from_utf8(identity) {
+        Ok(text) if !text.contains(char::is_control) => text.to_owned(),
+        _ => {
+            let msp_id =
+                decode::<SerializedIdentity>(identity.clone()).map(|it| it.mspid).unwrap_or_default();
+            format!("{msp_id}|{:?}", super::crypto::pki_id(identity))
+        }
     }
 }
 

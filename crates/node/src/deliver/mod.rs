@@ -33,6 +33,8 @@ pub use censorship::CensorshipSettings;
 pub use client::{DeliverClient, DeliverHandle, DeliveredBlock};
 pub use end_reason::EndReason;
 pub use endpoints::{EndpointOverride, apply_overrides, load_overrides};
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use response::read as read_response;
 pub use seek::{SeekRequest, seek_envelope, seek_info, seek_newest};
 pub use selvedge_msp::OrdererEndpoint;
 pub use settings::DeliverSettings;

@@ -26,7 +26,7 @@ struct RawBlock {
 
 /// One response.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Response {
+pub(crate) enum Response {
     /// The end, and why.
     Status(i32),
     /// A block, with the number its header claims.
@@ -39,7 +39,7 @@ pub(super) enum Response {
 }
 
 /// Reads a marshalled `DeliverResponse`.
-pub(super) fn read(response: Bytes) -> Result<Response, EndReason> {
+pub(crate) fn read(response: Bytes) -> Result<Response, EndReason> {
     let response = RawResponse::decode(response).map_err(|_| EndReason::Malformed)?;
     match (response.status, response.block.as_slice()) {
         (Some(status), []) => Ok(Response::Status(status)),

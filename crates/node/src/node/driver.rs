@@ -4,12 +4,14 @@ use super::channel::{Delivery, JoinedChannel, create_channel_folder, joined_chan
 use super::checks::{BlockCheck, Checked};
 use super::committer::Report;
 use super::complaints::Complaints;
+use super::recording::Recording;
 use super::status::{ChannelStatus, MemberStatus, NodeStatus};
 use super::{DRAIN, NodeError, NodeEvent, NodeSettings, channel};
 use crate::deliver::{CensorshipSettings, DeliverClient, DeliverSettings, DeliveredBlock, OrdererEndpoint};
 use crate::transport::{Connection, DialHandle, Transport, TransportEvent};
 use crate::workers::{Results, Workers};
 use bytes::Bytes;
+use selvedge_core::recording::Beginning;
 use selvedge_core::{
     ChannelId, Command, ConnectionId, Input, Instant, LocalPeer, MspId, Peer, PkiId, WallTime,
 };
@@ -57,6 +59,7 @@ pub(super) struct Driver {
     pub(super) complaints: Complaints,
     /// Answers of checks that the workers had no room for: as if they had failed.
     pub(super) overflowed: VecDeque<Input>,
+    recording: Option<Recording>,
     checked: Results<Checked>,
     reports: mpsc::UnboundedReceiver<(ChannelId, Report)>,
     pub(super) report: mpsc::UnboundedSender<(ChannelId, Report)>,
@@ -97,13 +100,15 @@ impl Driver {
             incarnation,
         };
         let seed = settings.seed.unwrap_or_else(draw_seed);
-        let peer = Peer::new(
-            settings.gossip.clone(),
-            me,
-            seed,
-            Instant::default(),
-            WallTime::from_nanos(incarnation),
-        );
+        let (now, wall) = (Instant::default(), WallTime::from_nanos(incarnation));
+        let recording = settings.record.as_ref().map(|record| {
+            let program = concat!("selvedge ", env!("CARGO_PKG_VERSION")).to_owned();
+            let (config, me, payloads) = (settings.gossip.clone(), me.clone(), record.payloads);
+            Recording::start(record, &Beginning { program, payloads, config, me, seed, now, wall })
+                .map_err(|source| NodeError::Record { file: record.file.clone(), source })
+        });
+        let recording = recording.transpose()?;
+        let peer = Peer::new(settings.gossip.clone(), me, seed, now, wall);
         let mut driver = Self {
             peer,
             transport,
@@ -115,6 +120,7 @@ impl Driver {
             channels: BTreeMap::new(),
             complaints: Complaints::new(std::time::Instant::now()),
             overflowed: VecDeque::new(),
+            recording,
             checked,
             reports,
             report,
@@ -185,17 +191,29 @@ impl Driver {
 
     /// Gives the core an input and does what it orders.
     pub(super) fn handle(&mut self, input: Input) {
-        self.peer.handle(self.now(), input);
+        self.tell(input);
         self.obey();
+    }
+
+    /// Gives the core an input. Everything that it ordered before has been taken.
+    fn tell(&mut self, input: Input) {
+        let now = self.now();
+        if let Some(recording) = &mut self.recording {
+            recording.input(now, &input);
+        }
+        self.peer.handle(now, input);
     }
 
     fn obey(&mut self) {
         loop {
             while let Some(output) = self.peer.poll_output() {
+                if let Some(recording) = &mut self.recording {
+                    recording.output(&output);
+                }
                 self.execute(output);
             }
             let Some(input) = self.overflowed.pop_front() else { return };
-            self.peer.handle(self.now(), input);
+            self.tell(input);
         }
     }
 
@@ -352,8 +370,8 @@ impl Driver {
         let height = settings.height;
         self.channels.insert(channel.clone(), joined);
         self.put_in_force(&channel);
-        self.peer.handle(self.now(), Input::Command(Command::ConfigureChannel(settings)));
         self.obey();
+        self.handle(Input::Command(Command::ConfigureChannel(settings)));
         self.on_damage(&channel);
         if self.settings.org_leader {
             self.start_delivery(&channel, height);
@@ -472,8 +490,11 @@ impl Driver {
         }
         self.connections.clear();
         self.transport.stop(DRAIN).await;
-        let (channels, workers) = (self.channels, self.workers);
+        let (channels, workers, recording) = (self.channels, self.workers, self.recording);
         let _ = tokio::task::spawn_blocking(move || {
+            if let Some(recording) = recording {
+                recording.finish();
+            }
             for joined in channels.into_values() {
                 joined.committer.stop();
             }

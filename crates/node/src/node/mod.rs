@@ -10,6 +10,7 @@ mod complaints;
 mod driver;
 mod measuring;
 mod orders;
+mod recording;
 mod refusal;
 mod service;
 mod settings;
@@ -18,6 +19,7 @@ mod status;
 pub use channel::{
     ChannelFolder, create_channel_folder, joined_channels, ledger_folder, open_channel_folder,
 };
+pub use recording::RecordSettings;
 pub use service::{Service, ServiceError};
 pub(crate) use settings::unix_now;
 pub use settings::{NodeSettings, SettingsError, data_folder, load_tls};
@@ -110,6 +112,14 @@ pub enum NodeError {
     Data {
         /// The folder.
         folder: PathBuf,
+        /// The operating system's answer.
+        source: std::io::Error,
+    },
+    /// What happens cannot be recorded.
+    #[error("--record {}: {source}", file.display())]
+    Record {
+        /// The file.
+        file: PathBuf,
         /// The operating system's answer.
         source: std::io::Error,
     },

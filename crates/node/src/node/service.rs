@@ -1,6 +1,6 @@
 //! A node with everything an operator expects around it: operations server, metrics, administration.
 
-use super::{Node, NodeError, NodeHandle, NodeSettings, SettingsError, measuring};
+use super::{Node, NodeError, NodeHandle, NodeSettings, RecordSettings, SettingsError, measuring};
 use crate::config::{MetricsProvider, NodeConfig};
 use crate::logging::Logging;
 use crate::metrics::Metrics;
@@ -38,9 +38,13 @@ pub enum ServiceError {
 }
 
 impl Service {
-    /// Starts node and operations server from a configuration.
-    pub async fn start(config: &NodeConfig, logging: Logging) -> Result<Self, ServiceError> {
-        let settings = NodeSettings::from_config(config)?;
+    /// Starts node and operations server from a configuration. What happens is recorded if that is asked for.
+    pub async fn start(
+        config: &NodeConfig,
+        logging: Logging,
+        record: Option<RecordSettings>,
+    ) -> Result<Self, ServiceError> {
+        let settings = NodeSettings { record, ..NodeSettings::from_config(config)? };
         let org_leader = settings.org_leader;
         let expires_at = settings.local.expires_at();
         let node = Node::start(settings).await?;

@@ -1,5 +1,6 @@
 //! What a node is started with, and how it follows from `core.yaml`.
 
+use super::RecordSettings;
 use crate::config::{DeliveryPolicy, DeliverySettings, NodeConfig};
 use crate::deliver::{EndpointOverride, load_overrides};
 use crate::transport::{self, TlsError, TlsHandle, TlsMaterial, certificates_from_pem, private_key_from_pem};
@@ -45,6 +46,8 @@ pub struct NodeSettings {
     pub seed: Option<u64>,
     /// How many events a slow listener may be behind.
     pub event_buffer_count: usize,
+    /// Whether what happens to the core is written to a file.
+    pub record: Option<RecordSettings>,
 }
 
 /// Why settings cannot be made from a configuration.
@@ -89,6 +92,7 @@ impl NodeSettings {
             ledger_segment_bytes: 64 << 20,
             seed: None,
             event_buffer_count: 1024,
+            record: None,
         }
     }
 

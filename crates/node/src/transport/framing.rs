@@ -182,6 +182,30 @@ pub(super) fn write_status(status: &Status) -> HeaderMap {
     trailers
 }
 
+/// The messages of a body that comes in chunks of `chunk_bytes`, and why there are no more, if not for its end.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) fn read_messages(body: &[u8], chunk_bytes: usize) -> (Vec<Bytes>, Option<String>) {
+    use futures_util::{FutureExt as _, stream};
+    use http_body_util::StreamBody;
+    use hyper::body::Frame;
+    use std::convert::Infallible;
+
+    let chunks: Vec<Bytes> = body.chunks(chunk_bytes).map(Bytes::copy_from_slice).collect();
+    let frames = chunks.into_iter().map(|chunk| Ok::<_, Infallible>(Frame::data(chunk)));
+    let large = LargeBytes::new(std::sync::Arc::default(), 1 << 20);
+    let mut reader = MessageReader::new(StreamBody::new(stream::iter(frames)), large);
+    let mut messages = Vec::new();
+    let mut read = async || -> Result<(), FrameError<Infallible>> {
+        while let Some(length) = reader.length(1 << 20).await? {
+            messages.push(reader.message(length).await?.0);
+        }
+        Ok(())
+    };
+    // nothing in it ever waits
+    let outcome = read().now_or_never().unwrap_or(Ok(()));
+    (messages, outcome.err().map(|error| error.to_string()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::stats::TransportStats;

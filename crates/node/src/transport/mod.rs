@@ -34,6 +34,8 @@ pub use connection::Connection;
 pub use dial_error::{DialError, DialStep};
 pub use dialer::{DialProgress, DialReport, Observer, TlsReport};
 pub use event::{ClosedReason, FramePermit, TransportEvent};
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use framing::read_messages;
 pub use http2::Http2Connection;
 pub use outbound::DialHandle;
 pub use queue::Pushed;

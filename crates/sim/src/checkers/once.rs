@@ -1,9 +1,11 @@
 //! Nothing is verified twice by one peer in one life. Handshakes are apart: each connection has to prove itself. And of a
-//! member that was forgotten its secret, which it signs once in its life, is verified anew.
+//! member that was forgotten its secret, which it signs once in its life, is verified anew; and so is, after an hour, what an
+//! identity's owner signed of it: nobody keeps identities that nobody uses.
 
 use super::{Checker, Rule};
 use crate::world::{HostId, World};
 use core::hash::{Hash, Hasher};
+use core::time::Duration;
 use selvedge_core::testing::crypto;
 use selvedge_core::{Event, Output, PkiId, Signed};
 use selvedge_proto::envelope::{ContentKind, EnvelopeView, seal};
@@ -15,7 +17,12 @@ use std::hash::DefaultHasher;
 pub(super) struct Once {
     verified: BTreeMap<HostId, HashSet<u64>>,
     secrets: BTreeMap<(HostId, PkiId), HashSet<u64>>,
+    /// When an identity in a message of its own was last verified.
+    identities: BTreeMap<(HostId, u64), Duration>,
 }
+
+/// After this time without use an identity may be forgotten.
+const UNUSED: Duration = Duration::from_secs(3600);
 
 impl Checker for Once {
     fn rule(&self) -> Rule {
@@ -25,6 +32,7 @@ impl Checker for Once {
     fn on_start(&mut self, host: HostId) {
         self.verified.remove(&host);
         self.secrets.retain(|(other, _), _| *other != host);
+        self.identities.retain(|(other, _), _| *other != host);
     }
 
     fn on_output(&mut self, world: &World, host: HostId, output: &Output) -> Result<(), String> {
@@ -40,6 +48,13 @@ impl Checker for Once {
                 }
                 let Some(kind) = kind else { return Ok(()) };
                 let key = hash(&(identity, &signed.message, &signed.signature, readers_of));
+                if kind == ContentKind::PeerIdentity {
+                    let last = self.identities.insert((host, key), world.now());
+                    if last.is_none_or(|last| world.now() - last >= UNUSED) {
+                        return Ok(());
+                    }
+                    return Err(format!("verifies the identity of {} again", name_of(world, identity)));
+                }
                 self.note(host, key, || format!("a {kind} of {}", name_of(world, identity)))
             }
             Output::Event(Event::MemberForgotten { pki_id }) => {

@@ -26,7 +26,6 @@ pub(super) fn build(scenario: &Scenario, seed: u64) -> World {
         Cores::Shared(count) => Some(world.add_processor(count)),
         Cores::Each(_) => None,
     };
-    let configs: Vec<Config> = (0..hosts.orgs).map(|org| config(scenario, org)).collect();
     for place in 0..hosts.count {
         let (org, number) = (place % hosts.orgs, place / hosts.orgs);
         let processor = match (shared, hosts.cores) {
@@ -37,23 +36,23 @@ pub(super) fn build(scenario: &Scenario, seed: u64) -> World {
             Placement::Spread => number % network.site_count,
             Placement::ByOrg => org % network.site_count,
         };
-        let config = configs[org].clone();
         world.add_host(HostSettings {
             name: name(place, hosts.orgs),
             org: msp_id(org),
             site,
             processor,
-            config,
+            config: config(scenario, place),
         });
     }
     world
 }
 
-fn config(scenario: &Scenario, org: usize) -> Config {
+fn config(scenario: &Scenario, place: usize) -> Config {
     let hosts = scenario.hosts;
+    let org = place % hosts.orgs;
     let of_org = (org..hosts.count).step_by(hosts.orgs).take(hosts.bootstrap_per_org);
     let endpoint = |place| Endpoint::from(format!("{}.internal:7051", name(place, hosts.orgs)));
-    Config { bootstrap: of_org.map(endpoint).collect(), ..scenario.gossip.config() }
+    Config { bootstrap: of_org.map(endpoint).collect(), ..scenario.gossip.config(scenario.rules_of(place)) }
 }
 
 fn msp_id(org: usize) -> String {

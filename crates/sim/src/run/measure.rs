@@ -3,10 +3,11 @@
 use super::lives::Lives;
 use super::timeline::Timeline;
 use crate::report::{BlockReport, Broken, Delays, Membership, Report, Traffic};
-use crate::scenario::{Cores, Scenario};
-use crate::watch::BlockHistory;
+use crate::scenario::{Cores, Counted, Scenario};
+use crate::watch::{Acceptance, BlockHistory};
 use crate::world::{HostId, World};
 use core::time::Duration;
+use selvedge_core::BlockSource;
 
 /// How many of the other running hosts the running ones count as alive, all together.
 #[derive(Clone, Copy, Debug, Default)]
@@ -15,11 +16,17 @@ pub(super) struct Known {
     known_count: usize,
     /// Whether each counts exactly as many as there are.
     is_exact: bool,
+    /// Whether each knows as many as members of the channel.
+    is_channel_exact: bool,
 }
 
 impl Known {
     pub(super) fn is_full(&self) -> bool {
         self.is_exact
+    }
+
+    pub(super) fn is_channel_full(&self) -> bool {
+        self.is_channel_exact
     }
 }
 
@@ -27,11 +34,17 @@ impl Known {
 pub(super) fn known(world: &World) -> Known {
     let running_count = world.hosts().filter(|&host| world.runs(host)).count();
     let others = running_count.saturating_sub(1);
-    let mut known = Known { running_count, known_count: 0, is_exact: true };
-    for alive_count in world.hosts().filter_map(|host| world.peer(host)).map(|peer| peer.alive_count()) {
+    let channel = &world.channel().channel;
+    let mut known = Known { running_count, known_count: 0, is_exact: true, is_channel_exact: false };
+    let peers = || world.hosts().filter_map(|host| world.peer(host));
+    for peer in peers() {
+        let alive_count = peer.alive_count();
         known.known_count += alive_count.min(others);
         known.is_exact &= alive_count == others;
     }
+    // only worth a look when nearly all is done
+    known.is_channel_exact =
+        known.is_exact && peers().all(|peer| peer.channel_member_count(channel) >= others);
     known
 }
 
@@ -77,14 +90,20 @@ pub(super) struct Milestones {
     pub(super) known: Known,
     /// When all knew each other, each after the time since when nobody had started or ended.
     pub(super) full_at: Vec<(Duration, Duration)>,
+    /// When all knew each other as members of the channel, likewise.
+    pub(super) channel_full_at: Vec<(Duration, Duration)>,
 }
 
 impl Milestones {
     /// How long it took after the start or end of a host.
     fn full_after(&self, quiet_since: Duration) -> Option<f64> {
-        let (since, at) = self.full_at.iter().find(|(since, _)| *since == quiet_since)?;
-        Some(at.saturating_sub(*since).as_secs_f64())
+        after(&self.full_at, quiet_since)
     }
+}
+
+fn after(times: &[(Duration, Duration)], quiet_since: Duration) -> Option<f64> {
+    let (since, at) = times.iter().find(|(since, _)| *since == quiet_since)?;
+    Some(at.saturating_sub(*since).as_secs_f64())
 }
 
 /// Everything that a run is asked about.
@@ -119,6 +138,7 @@ impl Course<'_> {
             blocks,
             traffic: self.traffic(),
             cpu_share: busy / (time * core_count as f64),
+            cores_used: busy / time,
             frames: self.world.watch().frames_read,
             broken,
         }
@@ -135,6 +155,7 @@ impl Course<'_> {
             running: known.running_count,
             known_share: ratio(known.known_count as f64, pairs as f64).unwrap_or(1.0),
             full_after_seconds: last_start.and_then(|at| self.milestones.full_after(at)),
+            channel_full_after_seconds: last_start.and_then(|at| after(&self.milestones.channel_full_at, at)),
             full_again_after_seconds: self
                 .timeline
                 .disturbed_until
@@ -159,8 +180,18 @@ impl Course<'_> {
         let histories = self.world.watch().blocks();
         let running: Vec<HostId> = self.world.hosts().filter(|&host| self.world.runs(host)).collect();
         let cut_count = histories.len() as u64;
-        let delivered_count: u64 =
-            running.iter().map(|&host| self.world.disk(host).height().saturating_sub(1).min(cut_count)).sum();
+        let receivers = &running[self.scenario.leader_count().min(running.len())..];
+        let accepted = |source| histories.iter().map(|history| self.accepted_count(history, source)).sum();
+        let (by_all, by_push): (usize, usize) = (accepted(None), accepted(Some(BlockSource::Push)));
+        let is_accepting = self.scenario.blocks.counted == Counted::Accepted;
+        let delivered_count: u64 = match is_accepting {
+            true => by_all as u64,
+            false => running
+                .iter()
+                .map(|&host| self.world.disk(host).height().saturating_sub(1).min(cut_count))
+                .sum(),
+        };
+        let expected_from = if is_accepting { receivers.len() } else { running.len() };
         let (mut to_each, mut to_last) = (Vec::new(), Vec::new());
         for (number, history) in (1..).zip(histories) {
             let before = to_each.len();
@@ -168,28 +199,74 @@ impl Course<'_> {
             let is_complete = running
                 .iter()
                 .filter(|&&host| self.lives.ran(host, cut(history), self.world.now()))
-                .all(|&host| self.world.disk(host).height() > number);
+                .all(|&host| self.has(host, number, history));
             let last = to_each.get(before..).and_then(|delays| delays.iter().max());
             to_last.extend(last.filter(|_| is_complete).copied());
         }
-        let durable_count: usize = histories.iter().map(|history| history.delays.len()).sum();
+        let durable_count: usize = match is_accepting {
+            true => by_all,
+            false => histories.iter().map(|history| history.delays.len()).sum(),
+        };
+        let size: u64 = (1..=cut_count).map(|number| self.block_bytes(number)).sum();
+        let minimum_bytes = size as f64 / cut_count.max(1) as f64 * by_all as f64;
         let (begun, end) = (&self.milestones.begun, Tally::of(self.world, self.scenario));
         let each = |count: u64| ratio(count as f64, durable_count as f64);
         BlockReport {
             cut: cut_count,
-            delivered_share: ratio(delivered_count as f64, (running.len() as u64 * cut_count) as f64),
+            delivered_share: ratio(delivered_count as f64, (expected_from as u64 * cut_count) as f64),
             to_peer_ms: Delays::of(to_each),
             to_last_peer_ms: Delays::of(to_last),
             copies_per_peer: each(end.blocks_pushed - begun.blocks_pushed),
             bytes_per_peer: each(end.block_bytes_read - begun.block_bytes_read),
+            pushed_share: ratio(by_push as f64, (receivers.len() as u64 * cut_count) as f64),
+            bytes_over_minimum: ratio((end.bytes_sent - begun.bytes_sent) as f64, minimum_bytes),
+            cpu_ms_per_delivery: ratio((end.busy - begun.busy).as_secs_f64() * 1e3, by_all as f64),
+        }
+    }
+
+    /// How many running hosts that do not receive blocks from the orderers accepted a block, if it came like this.
+    fn accepted_count(&self, history: &BlockHistory, source: Option<BlockSource>) -> usize {
+        let counts = |it: &&Acceptance| {
+            it.host.index() >= self.scenario.leader_count()
+                && source.is_none_or(|source| it.source == source)
+                && self.world.runs(it.host)
+        };
+        history.accepted.iter().filter(counts).count()
+    }
+
+    fn block_bytes(&self, number: u64) -> u64 {
+        let block = usize::try_from(number).ok().and_then(|number| self.world.chain().get(number));
+        block.map_or(0, |block| block.len() as u64)
+    }
+
+    /// Whether a host has a block, or does not count.
+    fn has(&self, host: HostId, number: u64, history: &BlockHistory) -> bool {
+        match self.scenario.blocks.counted {
+            Counted::Durable => self.world.disk(host).height() > number,
+            Counted::Accepted => {
+                host.index() < self.scenario.leader_count()
+                    || history.accepted.iter().any(|it| it.host == host)
+            }
         }
     }
 
     /// Of the hosts that ran from the cut on.
-    fn delays(&self, history: &BlockHistory) -> impl Iterator<Item = Duration> {
+    fn delays(&self, history: &BlockHistory) -> Vec<Duration> {
         let cut = cut(history);
-        let all = history.hosts.iter().zip(&history.delays);
-        all.filter(move |(host, delay)| self.lives.ran(**host, cut, cut + **delay)).map(|(_, delay)| *delay)
+        let ran = |host: HostId, delay: Duration| self.lives.ran(host, cut, cut + delay);
+        let leader_count = self.scenario.leader_count();
+        match self.scenario.blocks.counted {
+            Counted::Durable => {
+                let all = history.hosts.iter().zip(&history.delays);
+                all.filter(|(host, delay)| ran(**host, **delay)).map(|(_, delay)| *delay).collect()
+            }
+            Counted::Accepted => {
+                let all = history.accepted.iter().filter(|it| it.host.index() >= leader_count);
+                // a host that restarts may accept a block again
+                let mut hosts = std::collections::BTreeSet::new();
+                all.filter(|it| hosts.insert(it.host) && ran(it.host, it.delay)).map(|it| it.delay).collect()
+            }
+        }
     }
 
     fn broken(&self, blocks: &BlockReport) -> Vec<Broken> {

@@ -2,6 +2,7 @@
 
 mod ground;
 mod lives;
+mod many;
 mod measure;
 mod timeline;
 
@@ -10,9 +11,8 @@ use crate::scenario::Scenario;
 use crate::world::{HostId, World};
 use core::time::Duration;
 use lives::Lives;
+pub use many::{run_all, run_seeds};
 use measure::{Course, Milestones, Tally};
-use std::panic::resume_unwind;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 use timeline::{Step, Timeline};
 
@@ -51,33 +51,6 @@ pub fn run(scenario: &Scenario, seed: u64, tell: &dyn Fn(Advance)) -> Run {
     Run { report, took: began.elapsed() }
 }
 
-/// Runs a scenario with several seeds, `jobs` of them side by side. The runs come in the order of `seeds`.
-///
-/// # Panics
-///
-/// If a run does, which is a defect.
-pub fn run_seeds(
-    scenario: &Scenario,
-    seeds: &[u64],
-    jobs: usize,
-    tell: &(dyn Fn(Advance) + Sync),
-) -> Vec<Run> {
-    let next = AtomicUsize::new(0);
-    let work = || {
-        let take = || seeds.get(next.fetch_add(1, Ordering::Relaxed)).copied();
-        std::iter::from_fn(take).map(|seed| run(scenario, seed, tell)).collect::<Vec<_>>()
-    };
-    let mut runs: Vec<Run> = std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..jobs.clamp(1, seeds.len().max(1))).map(|_| scope.spawn(work)).collect();
-        let join = |thread: std::thread::ScopedJoinHandle<'_, Vec<Run>>| {
-            thread.join().unwrap_or_else(|panic| resume_unwind(panic))
-        };
-        threads.into_iter().flat_map(join).collect()
-    });
-    runs.sort_by_key(|run| seeds.iter().position(|seed| *seed == run.report.seed));
-    runs
-}
-
 struct Runner<'a> {
     scenario: &'a Scenario,
     seed: u64,
@@ -89,6 +62,8 @@ struct Runner<'a> {
     quiet_since: Duration,
     /// Whether all know each other, as far as was looked since then.
     is_full: bool,
+    /// Whether all know each other as members of the channel, likewise.
+    is_channel_full: bool,
     milestones: Milestones,
 }
 
@@ -104,6 +79,7 @@ impl<'a> Runner<'a> {
             world,
             quiet_since: Duration::ZERO,
             is_full: false,
+            is_channel_full: false,
             milestones: Milestones::default(),
         }
     }
@@ -145,6 +121,7 @@ impl<'a> Runner<'a> {
         }
         self.quiet_since = now;
         self.is_full = false;
+        self.is_channel_full = false;
     }
 
     fn with_host(&mut self, place: usize, change: impl FnOnce(&mut World, HostId)) {
@@ -170,7 +147,7 @@ impl<'a> Runner<'a> {
             let next = next_look.min(until);
             self.world.run_until(next);
             (self.tell)(Advance { seed: self.seed, by: next - now });
-            if next == next_look && !self.is_full {
+            if next == next_look && !(self.is_full && self.is_channel_full) {
                 self.look();
             }
         }
@@ -180,11 +157,14 @@ impl<'a> Runner<'a> {
     fn look(&mut self) {
         let known = measure::known(&self.world);
         self.milestones.known = known;
-        if !known.is_full() || self.is_full {
-            return;
+        let at = (self.quiet_since, self.world.now());
+        if known.is_full() && !self.is_full {
+            self.is_full = true;
+            self.milestones.full_at.push(at);
         }
-        self.is_full = true;
-        let now = self.world.now();
-        self.milestones.full_at.push((self.quiet_since, now));
+        if known.is_channel_full() && !self.is_channel_full {
+            self.is_channel_full = true;
+            self.milestones.channel_full_at.push(at);
+        }
     }
 }

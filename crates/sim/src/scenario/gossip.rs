@@ -2,7 +2,7 @@
 
 use super::values::some;
 use core::time::Duration;
-use selvedge_core::Config;
+use selvedge_core::{Config, Rules};
 use serde::Deserialize;
 
 macro_rules! settings {
@@ -22,9 +22,13 @@ macro_rules! settings {
         }
 
         impl Gossip {
-            /// All settings, endpoints and bootstrap peers apart.
-            pub fn config(&self) -> Config {
-                let mut config = Config { state_transfer_enabled: true, ..Config::default() };
+            /// All settings of a peer that follows these rules, endpoints and bootstrap peers apart.
+            pub fn config(&self, rules: Rules) -> Config {
+                let config = match rules {
+                    Rules::Selvedge => Config::default(),
+                    Rules::Fabric => Config::fabric(),
+                };
+                let mut config = Config { state_transfer_enabled: true, ..config };
                 $(if let Some(value) = self.$duration { config.$duration = value; })*
                 $(if let Some(value) = self.$flag { config.$flag = value; })*
                 $(if let Some(value) = self.$count { config.$count = value; })*
@@ -37,7 +41,7 @@ macro_rules! settings {
 settings! {
     durations:
         dial_timeout connection_timeout alive_time_interval alive_expiration_timeout reconnect_interval
-        publish_certificate_period pull_interval digest_wait request_wait response_wait
+        publish_certificate_period burst_latency pull_interval digest_wait request_wait response_wait
         publish_state_info_interval request_state_info_interval state_info_spacing state_check_interval
         state_response_timeout state_gap_patience;
     flags: block_gossip_enabled state_transfer_enabled;
@@ -45,6 +49,7 @@ settings! {
         message_expiration_factor: u32,
         propagate_peer_count: usize,
         neighbour_count: usize,
+        burst_size: usize,
         pull_peer_count: usize,
         block_window: u64,
         state_batch_size: u64,

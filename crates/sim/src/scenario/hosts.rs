@@ -1,6 +1,6 @@
 //! The hosts of a scenario.
 
-use super::values::{Share, positive, value};
+use super::values::{Share, positive, some, value};
 use serde::Deserialize;
 
 /// How many hosts there are, and what each has. They belong to the organisations in turn.
@@ -19,6 +19,8 @@ pub struct Hosts {
     pub anchors_per_org: usize,
     /// Which part of the hosts starts at the beginning: the first ones.
     pub started: Share,
+    /// Where rules are mixed, which part of each organisation's hosts follows the Go peer's.
+    pub fabric_share: Option<Share>,
 }
 
 /// What hosts compute on.
@@ -58,20 +60,23 @@ struct Written {
     anchors_per_org: usize,
     #[serde(default = "all", deserialize_with = "value")]
     started: Share,
+    #[serde(default, deserialize_with = "some")]
+    fabric_share: Option<Share>,
 }
 
 impl TryFrom<Written> for Hosts {
     type Error = String;
 
     fn try_from(written: Written) -> Result<Self, String> {
-        let Written { orgs, per_org, bootstrap_per_org, anchors_per_org, started, .. } = written;
+        let Written { orgs, per_org, bootstrap_per_org, anchors_per_org, started, fabric_share, .. } =
+            written;
         let cores = match (written.cores, written.shared_cores) {
             (Some(_), Some(_)) => return Err("either cores or shared_cores, not both".to_owned()),
             (cores, None) => Cores::Each(cores.unwrap_or(2)),
             (None, Some(cores)) => Cores::Shared(cores),
         };
         let count = orgs * per_org;
-        Ok(Self { orgs, count, cores, bootstrap_per_org, anchors_per_org, started })
+        Ok(Self { orgs, count, cores, bootstrap_per_org, anchors_per_org, started, fabric_share })
     }
 }
 

@@ -17,7 +17,9 @@ use crate::costs::Costs;
 use core::fmt;
 use core::ops::RangeInclusive;
 use core::time::Duration;
-use serde::{Deserialize, Deserializer, Serialize, de};
+use serde::de::value::StrDeserializer;
+use serde::de::{self, IntoDeserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 use values::{positive, some};
 
 /// Which rules of dissemination the peers follow.
@@ -27,12 +29,18 @@ pub enum Rules {
     /// Those of the core as it ships.
     #[default]
     Selvedge,
+    /// Those of the Go peer.
+    Fabric,
+    /// Some hosts follow the Go peer's, the others Selvedge's.
+    Mixed,
 }
 
 impl fmt::Display for Rules {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Selvedge => f.pad("selvedge"),
+            Self::Fabric => f.pad("fabric"),
+            Self::Mixed => f.pad("selvedge and fabric"),
         }
     }
 }
@@ -48,7 +56,7 @@ pub struct Scenario {
     #[serde(default)]
     pub description: String,
     /// What the peers follow.
-    #[serde(default, deserialize_with = "rules")]
+    #[serde(default, deserialize_with = "value")]
     pub rules: Rules,
     /// Which seeds it is run with, unless others are asked for.
     #[serde(default = "first_seed", deserialize_with = "seeds")]
@@ -64,7 +72,7 @@ pub struct Scenario {
     #[serde(default)]
     pub network: Network,
     /// What work costs.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "crate::costs::written")]
     pub costs: Costs,
     /// Settings of the protocol.
     #[serde(default)]
@@ -125,11 +133,24 @@ pub struct Blocks {
     /// How many hosts of each organisation receive them from the orderers: the first ones.
     #[serde(deserialize_with = "positive")]
     pub leaders_per_org: usize,
+    /// When a block counts as delivered.
+    pub counted: Counted,
+}
+
+/// When a block counts as delivered to a host.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Counted {
+    /// When it is durable in the ledger, and with it all before it.
+    #[default]
+    Durable,
+    /// When the peer has verified it, whatever the ledger lacks; hosts that receive blocks from the orderers do not count.
+    Accepted,
 }
 
 impl Default for Blocks {
     fn default() -> Self {
-        Self { per_second: None, size: Size::kib(16), leaders_per_org: 1 }
+        Self { per_second: None, size: Size::kib(16), leaders_per_org: 1, counted: Counted::Durable }
     }
 }
 
@@ -209,6 +230,21 @@ impl Scenario {
         self.blocks.leaders_per_org * self.hosts.orgs
     }
 
+    /// What the host at a place follows. In a mixed network, those that follow the Go peer's rules are spread evenly over the
+    /// hosts of each organisation, of which the first, its leader, is not one unless all are.
+    pub fn rules_of(&self, place: usize) -> selvedge_core::Rules {
+        let share = match self.rules {
+            Rules::Selvedge => return selvedge_core::Rules::Selvedge,
+            Rules::Fabric => return selvedge_core::Rules::Fabric,
+            Rules::Mixed => self.hosts.fabric_share.unwrap_or(Share::HALF),
+        };
+        let number = place / self.hosts.orgs;
+        match share.floor(number + 1) > share.floor(number) {
+            true => selvedge_core::Rules::Fabric,
+            false => selvedge_core::Rules::Selvedge,
+        }
+    }
+
     /// How many hosts start at the beginning.
     pub(crate) fn started_count(&self) -> usize {
         self.hosts.started.of(self.hosts.count)
@@ -228,6 +264,9 @@ impl Scenario {
         }
         if self.started_count() < leaders {
             return unfitting(format!("hosts.started leaves out some of the {leaders} leaders"));
+        }
+        if self.hosts.fabric_share.is_some() && self.rules != Rules::Mixed {
+            return unfitting("hosts.fabric_share is for rules = \"mixed\"".to_owned());
         }
         let measured = self.time.measured;
         if measured.is_zero() || self.time.end() > Self::TIME_MAX {
@@ -303,29 +342,25 @@ pub fn parse_seeds(text: &str) -> Option<RangeInclusive<u64>> {
     (first <= last && last - first < COUNT_MAX).then_some(first..=last)
 }
 
-/// As a type of its own, so that an error tells the line.
-enum RulesWritten {
-    Known(Rules),
-    NotBuilt,
+/// Reads the name of a set of rules, as in a scenario.
+///
+/// # Errors
+///
+/// In words, which names there are.
+pub fn parse_rules(text: &str) -> Result<Rules, String> {
+    let text: StrDeserializer<'_, de::value::Error> = text.into_deserializer();
+    value(text).map_err(|error| error.to_string())
 }
 
-impl values::Written for RulesWritten {
-    const EXPECTED: &'static str = "\"selvedge\"";
+impl values::Written for Rules {
+    const EXPECTED: &'static str = "\"selvedge\", \"fabric\" or \"mixed\"";
 
     fn from_text(text: &str) -> Option<Self> {
         match text {
-            "selvedge" => Some(Self::Known(Rules::Selvedge)),
-            "fabric" => Some(Self::NotBuilt),
+            "selvedge" => Some(Self::Selvedge),
+            "fabric" => Some(Self::Fabric),
+            "mixed" => Some(Self::Mixed),
             _ => None,
-        }
-    }
-}
-
-fn rules<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Rules, D::Error> {
-    match value(deserializer)? {
-        RulesWritten::Known(rules) => Ok(rules),
-        RulesWritten::NotBuilt => {
-            Err(de::Error::custom("rules \"fabric\" are not built yet; there are \"selvedge\""))
         }
     }
 }

@@ -104,6 +104,14 @@ impl Share {
     /// Everything.
     pub const ALL: Self = Self(1.0);
 
+    /// One of two.
+    pub const HALF: Self = Self(0.5);
+
+    /// This part of so many, rounded down.
+    pub(super) fn floor(self, count: usize) -> usize {
+        (self.0 * count as f64).floor() as usize
+    }
+
     /// This part of so many, rounded to the nearest whole.
     pub fn of(self, count: usize) -> usize {
         (self.0 * count as f64).round() as usize
@@ -123,6 +131,11 @@ impl Written for Share {
 pub struct Rate(f64);
 
 impl Rate {
+    /// So many a second; `None` if that is not from 0.001 to 10,000.
+    pub fn per_second(count: f64) -> Option<Self> {
+        <Self as Written>::from_number(count)
+    }
+
     /// The time between two of them, to the nanosecond.
     pub fn interval(self) -> Duration {
         Duration::from_nanos((1e9 / self.0).round() as u64)

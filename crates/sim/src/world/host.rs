@@ -1,6 +1,7 @@
 //! A simulated machine: what a node is besides its peer.
 
 use super::disk::Disk;
+use super::task::Task;
 use super::wires::{Side, WireId};
 use bytes::Bytes;
 use core::time::Duration;
@@ -77,6 +78,8 @@ pub(super) struct Host {
     pub(super) unread: Option<VecDeque<Unread>>,
     /// When it reads again.
     pub(super) reads_at: Instant,
+    /// While it handles one message after the other, as a Go peer does.
+    pub(super) task: Option<Task>,
     /// While it reads blocks from the orderers.
     pub(super) subscription: Option<Subscription>,
 }
@@ -119,6 +122,7 @@ impl Host {
             sync: None,
             unread: None,
             reads_at: Instant::default(),
+            task: None,
             subscription: None,
         }
     }

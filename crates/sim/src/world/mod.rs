@@ -12,6 +12,7 @@ mod orderers;
 mod perform;
 mod processor;
 mod queue;
+mod task;
 mod traffic;
 mod trouble;
 mod wires;
@@ -30,15 +31,19 @@ use knowledge::Knowledge;
 use processor::Processor;
 use queue::Queue;
 use selvedge_core::{
-    ChannelId, ChannelSettings, Command, ConnectionId, Endpoint, Input, Instant, Peer, PkiId, Ticket,
+    ChannelId, ChannelSettings, Command, ConnectionId, Endpoint, Input, Instant, Peer, PkiId, Rules, Ticket,
     WallTime,
 };
 use selvedge_proto::envelope::Envelope;
 use std::collections::{BTreeMap, BTreeSet};
+use task::Task;
 use wires::{Side, WireId, Wires};
 
 /// True time at the beginning of every simulation.
 const EPOCH: WallTime = WallTime::from_seconds(1_700_000_000);
+
+/// How often a second a process that has nothing to do is charged for it.
+const IDLE_PER_SECOND: u32 = 20;
 
 /// What happens at a moment.
 #[derive(Debug)]
@@ -57,6 +62,10 @@ enum Happening {
     Done { host: HostId, life: u32, input: Box<Input> },
     /// The check of a signature ends, the most frequent of all work.
     Verified { host: HostId, life: u32, ticket: Ticket, ok: bool },
+    /// Work of a host's task ends, with this result.
+    Worked { host: HostId, life: u32, input: Box<Input> },
+    /// A running host has done nothing in particular for a while.
+    Idled { host: HostId, life: u32 },
     /// A sync ends.
     Synced { host: HostId, life: u32 },
     /// A host looks whether the orderers have blocks for it.
@@ -161,6 +170,7 @@ impl World {
             self.seed ^ u64::from(id.0).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ u64::from(host.life) << 40;
         let local = host.local(incarnation);
         let wall = WallTime::from_nanos(incarnation);
+        host.task = (host.config.rules == Rules::Fabric).then(Task::default);
         host.peer = Some(Box::new(Peer::new((*host.config).clone(), local, seed, now, wall)));
         let settings = ChannelSettings { height: host.disk.height(), ..self.channel.clone() };
         if let Some(inspection) = &mut self.inspection {
@@ -168,6 +178,18 @@ impl World {
         }
         self.hand(id, Input::Command(Command::ConfigureChannel(settings)));
         self.restart_delivery(id);
+        self.idle(id);
+    }
+
+    /// Charges what a process costs that has nothing to do.
+    fn idle(&mut self, id: HostId) {
+        if self.costs.background.is_zero() {
+            return;
+        }
+        let host = &self.hosts[id.index()];
+        self.processors[host.processor].work(self.now, self.costs.background / IDLE_PER_SECOND);
+        let at = self.now + Duration::from_secs(1) / IDLE_PER_SECOND;
+        self.queue.push(at, Happening::Idled { host: id, life: host.life });
     }
 
     /// Ends a host's process at once. Its connections are reset; what was not durable is lost.
@@ -182,6 +204,7 @@ impl World {
         host.dialed.clear();
         host.accepted.clear();
         host.unread = None;
+        host.task = None;
         host.disk.crash();
         if let Some(inspection) = &mut self.inspection {
             inspection.note(self.now, id, "killed");
@@ -277,6 +300,16 @@ impl World {
             Happening::Verified { host, life, ticket, ok } => {
                 if self.hosts[host.index()].life == life {
                     self.hand(host, Input::Verified { ticket, ok });
+                }
+            }
+            Happening::Worked { host, life, input } => {
+                if self.hosts[host.index()].life == life {
+                    self.task_worked(host, *input);
+                }
+            }
+            Happening::Idled { host, life } => {
+                if self.hosts[host.index()].life == life {
+                    self.idle(host);
                 }
             }
             Happening::Synced { host, life } => {

@@ -22,7 +22,11 @@ impl World {
                 let ok = holds(&signed) && secret.as_ref().is_none_or(holds);
                 let signature_count = 1 + u32::from(secret.is_some());
                 self.watch.verified += u64::from(signature_count);
-                let (life, ends) = self.occupy(id, self.costs.verify * signature_count);
+                let cost = self.costs.verify * signature_count;
+                if self.hosts[id.index()].task.is_some() {
+                    return self.work(id, cost, Input::Verified { ticket, ok });
+                }
+                let (life, ends) = self.occupy(id, cost);
                 self.queue.push(ends, Happening::Verified { host: id, life, ticket, ok });
             }
             Output::CheckIdentity { ticket, identity } => {
@@ -50,6 +54,9 @@ impl World {
             Output::Event(Event::DeliveryRefused { channel: _, number }) => {
                 self.deliver_again(id, number);
             }
+            Output::Event(Event::BlockAccepted { channel: _, number, source }) => {
+                self.watch.on_accepted(id, number, source, self.now);
+            }
             Output::Event(_) => {}
         }
     }
@@ -61,6 +68,9 @@ impl World {
 
     /// Occupies a core, and brings the result when it is done.
     fn work(&mut self, id: HostId, cost: Duration, input: Input) {
+        if let Some(task) = self.hosts[id.index()].task.as_mut().filter(|task| task.is_handing) {
+            return task.add_work(cost, input);
+        }
         let (life, ends) = self.occupy(id, cost);
         self.queue.push(ends, Happening::Done { host: id, life, input: Box::new(input) });
     }

@@ -98,7 +98,8 @@ impl World {
         priority: Priority,
     ) {
         let processor = self.hosts[id.index()].processor;
-        self.processors[processor].work(self.now, self.costs.send);
+        self.processors[processor].work(self.now, self.costs.send(envelope.byte_count()));
+        let is_plain = self.hosts[id.index()].task.is_some();
         let Some((wire, side)) = self.wire_of(id, connection) else { return };
         let bounds = (self.links.waiting_count_max, self.links.waiting_bytes_max);
         let Some(end) = self.wires.get_mut(wire).map(|wire| wire.end_mut(side)) else { return };
@@ -106,7 +107,10 @@ impl World {
         let must_wait = unread_bytes > 0 && unread_bytes + envelope.byte_count() > self.links.window_bytes;
         if must_wait || end.waiting.is_some() {
             let waiting = end.waiting.get_or_insert_with(Box::<Waiting>::default);
-            self.watch.overflowed += waiting.push(envelope, priority, bounds);
+            self.watch.overflowed += match is_plain {
+                true => waiting.push_or_lose(envelope, bounds.0),
+                false => waiting.push(envelope, priority, bounds),
+            };
             return;
         }
         self.transmit(wire, side, envelope);
@@ -137,7 +141,7 @@ impl World {
             return unread.push_back((id, side, envelope));
         }
         let processor = host.processor;
-        let slot = self.processors[processor].work(self.now, self.costs.frame);
+        let slot = self.processors[processor].work(self.now, self.costs.frame(&envelope));
         if slot.begins > self.now {
             self.queue.push(slot.begins, Happening::Read { wire: id, side, envelope });
         } else {
@@ -145,7 +149,18 @@ impl World {
         }
     }
 
+    /// A frame is read, and handled at once or when it has its turn.
     pub(super) fn read(&mut self, id: WireId, side: Side, envelope: Envelope) {
+        let Some(host) = self.wires.get(id).map(|wire| wire.end(side).host) else { return };
+        if self.has_turns(host, &envelope) {
+            self.queue_for_task(host, id, side, envelope);
+        } else {
+            self.take(id, side, envelope);
+        }
+    }
+
+    /// A host's peer takes a frame, which makes room for another.
+    pub(super) fn take(&mut self, id: WireId, side: Side, envelope: Envelope) {
         let Some(wire) = self.wires.get_mut(id) else { return };
         let sender = wire.end_mut(side.other());
         sender.unread_bytes = sender.unread_bytes.saturating_sub(envelope.byte_count() as u32);

@@ -74,6 +74,14 @@ impl Waiting {
     }
 
     /// Takes the next frame.
+    /// As a Go peer does: in the order in which they come, and what finds `count_max` waiting is lost. How many were.
+    pub(super) fn push_or_lose(&mut self, envelope: Envelope, count_max: usize) -> u64 {
+        if self.count >= count_max {
+            return 1;
+        }
+        self.push(envelope, Priority::Control, (usize::MAX, usize::MAX))
+    }
+
     pub(super) fn pop(&mut self) -> Option<Envelope> {
         let next = self.lanes.iter_mut().find_map(VecDeque::pop_front)?;
         self.bytes -= next.byte_count();
