@@ -108,10 +108,10 @@ impl Peer {
         let mut rng = self.shared.rng.fork();
         let blindly = self.shared.config.rules.pushes_in_bursts();
         let may = |peer: &Self, member: &Member| may(peer, member) && (blindly || peer.can_reach(member));
-        if let Some(drawn) = self.draw_neighbours(wanted, only_own_org, &mut rng, &may) {
+        if let Some(drawn) = self.draw_neighbours(wanted, only_own_org, &mut rng, may) {
             return drawn.into_iter().map(|member| (member.pki_id, member.org.clone())).collect();
         }
-        if let Some(drawn) = self.draw_from_many(wanted, &mut rng, &may) {
+        if let Some(drawn) = self.draw_from_many(wanted, &mut rng, may) {
             return drawn;
         }
         let mut drawn: Vec<&Member> = Vec::with_capacity(wanted);
