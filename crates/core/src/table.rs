@@ -1,14 +1,13 @@
 //! A map for thousands of keys: a lookup touches two places in memory however many there are, and the order is that of
 //! insertion, whatever the keys are (removing a key puts the last one in its place).
 //!
-//! Ordered maps compare some ten keys for each lookup; with thousands of members, most of a peer's time went there. The
-//! slots of a hash table are kept apart from the entries: a slot has part of the hash, so that hardly ever an entry is
-//! looked at in vain, and eight slots share a cache line.
+//! Ordered maps compare some ten keys for each lookup; with thousands of members, most of a peer's time went there.
 
 use crate::ids::{ConnectionId, PkiId, Ticket};
 use core::fmt;
 use core::marker::PhantomData;
 use core::mem;
+use hashbrown::HashTable;
 
 /// What can be looked up.
 pub(crate) trait Key: Copy + Eq {
@@ -66,7 +65,8 @@ impl<K, V> Keyed<K> for (K, V) {
 pub(crate) struct Roll<K, E> {
     /// Unknown to others, so that they cannot choose keys that fall together.
     seed: u64,
-    slots: Slots,
+    /// Where in the entries which key is.
+    places: HashTable<Slot>,
     entries: Vec<E>,
     key: PhantomData<K>,
 }
@@ -77,121 +77,47 @@ pub(crate) struct Table<K, V> {
     roll: Roll<K, (K, V)>,
 }
 
-fn hash<K: Key>(key: &K, seed: u64) -> u32 {
+fn hash<K: Key>(key: &K, seed: u64) -> u64 {
     let product = u128::from(key.bits() ^ seed) * 0x9e37_79b9_7f4a_7c15;
-    let folded = (product >> 64) as u64 ^ product as u64;
-    (folded >> 32) as u32 ^ folded as u32
+    let hash = ((product >> 64) as u64 ^ product as u64) as u32;
+    u64::from(hash) << 32 | u64::from(hash)
 }
 
-/// Which entry a hash belongs to: open addressing, the next free slot after the one that the hash names. A slot is 0 if it is
-/// free, else the hash in the upper half and the entry's place plus one in the lower. A power of two of slots, or none.
-#[derive(Clone, Default)]
-struct Slots(Vec<u64>);
+/// Part of a key's hash, and its entry's place: so no entry is touched but the one that is looked up.
+#[derive(Clone, Copy)]
+struct Slot {
+    hash: u32,
+    place: u32,
+}
 
-const SLOTS_MIN: usize = 8;
-
-impl Slots {
-    fn mask(&self) -> usize {
-        self.0.len().wrapping_sub(1)
-    }
-
-    fn at(&self, slot: usize) -> u64 {
-        self.0.get(slot).copied().unwrap_or(0)
-    }
-
-    /// The slot of the entry with this hash that `is_it`, and the entry's place.
-    #[inline]
-    fn find(&self, hash: u32, mut is_it: impl FnMut(usize) -> bool) -> Option<(usize, usize)> {
-        let mut slot = hash as usize & self.mask();
-        loop {
-            let found = *self.0.get(slot)?;
-            if found == 0 {
-                return None;
-            }
-            if (found >> 32) as u32 == hash {
-                let place = (found as u32 - 1) as usize;
-                if is_it(place) {
-                    return Some((slot, place));
-                }
-            }
-            slot = (slot + 1) & self.mask();
-        }
-    }
-
-    /// Adds an entry that is not there. `count` is how many there are already.
-    fn add(&mut self, hash: u32, place: usize, count: usize) {
-        // never more than three quarters full
-        if 4 * (count + 1) > 3 * self.0.len() {
-            let grown = vec![0; (2 * self.0.len()).max(SLOTS_MIN)];
-            for old in mem::replace(&mut self.0, grown) {
-                if old != 0 {
-                    self.put(old);
-                }
-            }
-        }
+impl Slot {
+    fn new(hash: u64, place: usize) -> Self {
         // bounds keep every table far below that many
-        self.put(u64::from(hash) << 32 | u64::from(place as u32 + 1));
+        Self { hash: hash as u32, place: place as u32 }
     }
 
-    fn put(&mut self, entry: u64) {
-        let mask = self.mask();
-        let mut slot = (entry >> 32) as usize & mask;
-        while self.at(slot) != 0 {
-            slot = (slot + 1) & mask;
-        }
-        if let Some(free) = self.0.get_mut(slot) {
-            *free = entry;
-        }
-    }
-
-    /// Frees a slot. What was put after it because it was taken moves up.
-    fn remove(&mut self, slot: usize) {
-        let mask = self.mask();
-        let (mut hole, mut next) = (slot, (slot + 1) & mask);
-        loop {
-            let entry = self.at(next);
-            let home = (entry >> 32) as usize & mask;
-            if entry == 0 {
-                break;
-            }
-            // it may move if its home is not between the hole and itself
-            if next.wrapping_sub(home) & mask >= next.wrapping_sub(hole) & mask {
-                self.set(hole, entry);
-                hole = next;
-            }
-            next = (next + 1) & mask;
-        }
-        self.set(hole, 0);
-    }
-
-    fn set(&mut self, slot: usize, entry: u64) {
-        if let Some(it) = self.0.get_mut(slot) {
-            *it = entry;
-        }
-    }
-
-    fn clear(&mut self) {
-        self.0.fill(0);
+    fn hash(&self) -> u64 {
+        u64::from(self.hash) << 32 | u64::from(self.hash)
     }
 }
 
 impl<K: Key, E: Keyed<K>> Roll<K, E> {
     pub(crate) fn new(seed: u64) -> Self {
-        Self { seed, slots: Slots::default(), entries: Vec::new(), key: PhantomData }
+        Self { seed, places: HashTable::new(), entries: Vec::new(), key: PhantomData }
     }
 
     pub(crate) fn len(&self) -> usize {
         self.entries.len()
     }
 
-    fn find(&self, key: &K) -> Option<(usize, usize)> {
-        let is_key = |place: usize| self.entries.get(place).is_some_and(|it| it.key().is(key));
-        self.slots.find(hash(key, self.seed), is_key)
-    }
-
     /// Where an entry is, until one is removed.
     pub(crate) fn place(&self, key: &K) -> Option<usize> {
-        self.find(key).map(|(_, place)| place)
+        let hash = hash(key, self.seed);
+        let is_key = |slot: &Slot| {
+            slot.hash == hash as u32
+                && self.entries.get(slot.place as usize).is_some_and(|it| it.key().is(key))
+        };
+        self.places.find(hash, is_key).map(|slot| slot.place as usize)
     }
 
     pub(crate) fn at(&self, place: usize) -> Option<&E> {
@@ -215,7 +141,8 @@ impl<K: Key, E: Keyed<K>> Roll<K, E> {
     pub(crate) fn add(&mut self, entry: E) -> usize {
         let place = self.entries.len();
         debug_assert!(self.get(entry.key()).is_none());
-        self.slots.add(hash(entry.key(), self.seed), place, place);
+        let hash = hash(entry.key(), self.seed);
+        self.places.insert_unique(hash, Slot::new(hash, place), Slot::hash);
         if place == self.entries.capacity() {
             // twice as much would mostly be in vain where there are many
             self.entries.reserve_exact(4 + place / 4);
@@ -225,27 +152,27 @@ impl<K: Key, E: Keyed<K>> Roll<K, E> {
     }
 
     pub(crate) fn remove(&mut self, key: &K) -> Option<E> {
-        let (slot, place) = self.find(key)?;
-        self.slots.remove(slot);
-        let last = self.entries.len() - 1;
-        if place != last
-            && let Some(moved) = self.entries.get(last)
+        let Self { seed, places, entries, .. } = self;
+        let is_key = |slot: &Slot| entries.get(slot.place as usize).is_some_and(|it| it.key().is(key));
+        let (Slot { place, .. }, _) = places.find_entry(hash(key, *seed), is_key).ok()?.remove();
+        let last = entries.len() - 1;
+        if place as usize != last
+            && let Some(moved) = entries.get(last)
+            && let Some(slot) = places.find_mut(hash(moved.key(), *seed), |slot| slot.place as usize == last)
         {
-            let hash = hash(moved.key(), self.seed);
-            if let Some((slot, _)) = self.slots.find(hash, |it| it == last) {
-                self.slots.set(slot, u64::from(hash) << 32 | u64::from(place as u32 + 1));
-            }
+            slot.place = place;
         }
-        Some(self.entries.swap_remove(place))
+        Some(entries.swap_remove(place as usize))
     }
 
     pub(crate) fn retain(&mut self, keep: impl FnMut(&mut E) -> bool) {
         let count = self.entries.len();
         self.entries.retain_mut(keep);
         if self.entries.len() < count {
-            self.slots.clear();
+            self.places.clear();
             for (place, entry) in self.entries.iter().enumerate() {
-                self.slots.add(hash(entry.key(), self.seed), place, place);
+                let hash = hash(entry.key(), self.seed);
+                self.places.insert_unique(hash, Slot::new(hash, place), Slot::hash);
             }
         }
     }
