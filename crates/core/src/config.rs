@@ -52,6 +52,10 @@ pub struct Config {
     pub rules: Rules,
     /// How many peers a pushed message goes to.
     pub propagate_peer_count: usize,
+    /// From four times so many members on, a peer pushes only to a random choice of so many, half of them of its own
+    /// organisation, and asks only them, so that it is not connected with everybody. 0: there is no such choice, whoever is a
+    /// member may be pushed to and asked, however many there are, as by the Go peer's rules.
+    pub neighbour_count: usize,
     /// How many messages are pushed together at the latest, by the Go peer's rules.
     pub burst_size: usize,
     /// How long a message waits at most to be pushed, by the Go peer's rules.
@@ -98,6 +102,7 @@ impl Config {
     /// As the Go peer is: its rules, its settings, its bounds where they show.
     pub fn fabric() -> Self {
         let mut config = Self { rules: Rules::Fabric, ..Self::default() };
+        config.neighbour_count = 0;
         config.state_info_spacing = config.publish_state_info_interval;
         config.limits.state_requests_max = 1;
         // what gossip accepts does not depend on what the ledger lacks
@@ -123,6 +128,7 @@ impl Default for Config {
             publish_certificate_period: 10 * second,
             rules: Rules::default(),
             propagate_peer_count: 3,
+            neighbour_count: 64,
             burst_size: 10,
             burst_latency: Duration::from_millis(10),
             pull_interval: 4 * second,

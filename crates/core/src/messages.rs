@@ -6,7 +6,7 @@ use crate::ids::{ChannelId, PkiId};
 use bytes::{BufMut, Bytes, BytesMut};
 use prost::Message;
 use prost::encoding::{WireType, encode_key, encode_varint};
-use selvedge_proto::envelope::{ContentKind, payload_of};
+use selvedge_proto::envelope::{ContentKind, ElementList, Envelope, Part, payload_of};
 use selvedge_proto::gossip::gossip_message::{Content, Tag};
 use selvedge_proto::gossip::{
     DataDigest, DataRequest, GossipHello, GossipMessage, PeerIdentity, PeerTime, Properties, PullMsgType,
@@ -54,17 +54,19 @@ pub(crate) fn request(of: PullOf<'_>, nonce: u64, digests: Vec<Bytes>) -> Bytes 
     of.header().seal(ContentKind::DataReq, &[content.encode_to_vec().into()])
 }
 
-/// Fourth phase of a pull, around marshalled envelopes.
-pub(crate) fn update(of: PullOf<'_>, nonce: u64, items: &[Bytes]) -> Bytes {
+/// Fourth phase of a pull, around envelopes.
+pub(crate) fn update(of: PullOf<'_>, nonce: u64, items: &[Envelope]) -> Envelope {
     let mut parts = Vec::with_capacity(2 * items.len() + 2);
     if nonce != 0 {
         parts.push(varint_field(1, nonce));
     }
     for item in items {
-        push_bytes_field(&mut parts, 2, item);
+        push_bytes_field(&mut parts, 2, item.bytes());
     }
     parts.push(varint_field(3, of.msg_type() as u64));
-    of.header().seal(ContentKind::DataUpdate, &parts)
+    let raw = of.header().seal(ContentKind::DataUpdate, &parts);
+    let part = |item: &Envelope| Part { list: ElementList::Data, envelope: item.clone() };
+    Envelope::holding(raw, items.iter().map(part).collect())
 }
 
 /// A block; the second value is the block inside the first, sharing its memory.
@@ -105,14 +107,16 @@ pub(crate) fn state_info_request(mac: &[u8; 32]) -> Bytes {
     header.seal(ContentKind::StateInfoPullReq, &[content.encode_to_vec().into()])
 }
 
-/// Everybody's state in a channel: marshalled envelopes.
-pub(crate) fn state_info_snapshot(channel: &ChannelId, elements: &[Bytes]) -> Bytes {
+/// Everybody's state in a channel.
+pub(crate) fn state_info_snapshot(channel: &ChannelId, elements: Vec<Envelope>) -> Envelope {
     let mut parts = Vec::with_capacity(2 * elements.len());
-    for element in elements {
-        push_bytes_field(&mut parts, 1, element);
+    for element in &elements {
+        push_bytes_field(&mut parts, 1, element.bytes());
     }
     let header = Header { nonce: 0, channel, tag: Tag::ChanOrOrg };
-    header.seal(ContentKind::StateSnapshot, &parts)
+    let raw = header.seal(ContentKind::StateSnapshot, &parts);
+    let part = |envelope| Part { list: ElementList::Snapshot, envelope };
+    Envelope::holding(raw, elements.into_iter().map(part).collect())
 }
 
 /// The payload of a StateInfo, to be signed.
@@ -252,9 +256,12 @@ mod tests {
         );
         let ids = vec![Bytes::from_static(b"100")];
         assert_eq!(inside(request(blocks, 7, ids)), "12096d796368616e6e656c18045a09080712033130301801");
-        assert_eq!(inside(update(blocks, 7, &[])), "12096d796368616e6e656c1804620408071801");
+        assert_eq!(inside(update(blocks, 7, &[]).bytes().clone()), "12096d796368616e6e656c1804620408071801");
         let item = Bytes::from_static(&[0x0a, 2, 1, 2, 0x12, 1, 3]);
-        assert_eq!(inside(update(PullOf::Identities, 1, &[item])), "1801620d080112070a0201021201031802");
+        assert_eq!(
+            inside(update(PullOf::Identities, 1, &[item.into()]).bytes().clone()),
+            "1801620d080112070a0201021201031802"
+        );
     }
 
     #[test]
@@ -292,12 +299,10 @@ mod tests {
             "18057a5e1214088080a8b1e39fe7cb171080e4bf81f69fe7cb171a20000102030405060708090a0b0c0d0e0f101112131415161718\
              191a1b1c1d1e1f22208a306cdbd99099d0aee440b1c020292a7fe2d628613ce016c2c86c09794a485b2a020805"
         );
-        let element = Bytes::from_static(&[0x0a, 2, 1, 2, 0x12, 1, 3]);
-        assert_eq!(
-            inside(state_info_snapshot(&ChannelId::from("A"), &[element])),
-            "12014118058201090a070a020102120103"
-        );
-        assert_eq!(inside(state_info_snapshot(&ChannelId::from("A"), &[])), "1201411805820100");
+        let element = Envelope::from(Bytes::from_static(&[0x0a, 2, 1, 2, 0x12, 1, 3]));
+        let snapshot = |elements| state_info_snapshot(&ChannelId::from("A"), elements).bytes().clone();
+        assert_eq!(inside(snapshot(vec![element])), "12014118058201090a070a020102120103");
+        assert_eq!(inside(snapshot(vec![])), "1201411805820100");
     }
 
     #[test]

@@ -52,14 +52,15 @@ pub(crate) enum Answer {
 impl Peer {
     /// A peer that knows nobody. `seed` fixes all random choices; `now` and `wall` are the same moment on both clocks.
     pub fn new(config: Config, me: LocalPeer, seed: u64, now: Instant, wall: WallTime) -> Self {
+        let membership = Membership::new(me.org.clone(), config.neighbour_count, seed);
         let mut peer = Self {
             shared: Shared::new(config, me, seed, now, wall),
             connections: Connections::new(seed),
             identities: Identities::new(seed),
-            membership: Membership::new(seed),
+            membership,
             channels: BTreeMap::new(),
             macs: Macs::new(seed),
-            relay: Relay::default(),
+            relay: Relay::new(seed),
             reads: Reads::default(),
             burst: Burst::default(),
         };

@@ -5,12 +5,13 @@ use crate::ids::{ChannelId, ConnectionId, PkiId, Ticket};
 use crate::output::{Event, Output, Priority, Signed};
 use crate::reject::{Reject, Unfitting};
 use crate::stats::Stats;
+use crate::table::Table;
 use crate::time::{Instant, WallTime};
 use crate::timers::Timers;
 use crate::{channel, connection, identity, membership};
 use bytes::Bytes;
 use selvedge_proto::envelope::{ContentKind, Envelope};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 /// The authenticated peer that delivered a message.
 #[derive(Clone, Debug)]
@@ -54,8 +55,8 @@ pub(crate) struct Shared {
     started_wall: WallTime,
     outbox: VecDeque<Output>,
     next_ticket: u64,
-    tickets: BTreeMap<Ticket, OpenTicket>,
-    open_by_cause: BTreeMap<ConnectionId, usize>,
+    tickets: Table<Ticket, OpenTicket>,
+    open_by_cause: Table<ConnectionId, usize>,
 }
 
 impl Shared {
@@ -72,8 +73,8 @@ impl Shared {
             started_wall: wall,
             outbox: VecDeque::new(),
             next_ticket: 0,
-            tickets: BTreeMap::new(),
-            open_by_cause: BTreeMap::new(),
+            tickets: Table::new(seed),
+            open_by_cause: Table::new(seed),
         }
     }
 
@@ -96,7 +97,12 @@ impl Shared {
     }
 
     pub(crate) fn poll_output(&mut self) -> Option<Output> {
-        self.outbox.pop_front()
+        let next = self.outbox.pop_front();
+        if next.is_none() {
+            // from its beginning, which is close in memory
+            self.outbox.clear();
+        }
+        next
     }
 
     /// Counts a refusal and tells the owner, unless it is what gossip is made of: most of what arrives is known.
@@ -121,7 +127,7 @@ impl Shared {
 
     /// Opens a ticket for work that a message of `cause` made necessary; `None` when that connection has too many open.
     pub(crate) fn ticket_for(&mut self, cause: ConnectionId, waiting: Waiting) -> Option<Ticket> {
-        let open = self.open_by_cause.entry(cause).or_default();
+        let open = self.open_by_cause.get_or_insert_with(cause, || 0)?;
         if *open >= self.config.limits.tickets_per_connection_max {
             return None;
         }

@@ -44,6 +44,8 @@ pub(crate) enum Timer {
 pub(crate) struct Timers {
     deadlines: BTreeMap<Timer, Instant>,
     queue: BTreeSet<(Instant, Timer)>,
+    /// The first of the queue: asked for with every input.
+    next: Option<Instant>,
 }
 
 impl Timers {
@@ -53,6 +55,11 @@ impl Timers {
             self.queue.remove(&(old, timer.clone()));
         }
         self.queue.insert((at, timer));
+        self.find_next();
+    }
+
+    fn find_next(&mut self) {
+        self.next = self.queue.first().map(|(at, _)| *at);
     }
 
     /// Sets the deadline unless an earlier one stands.
@@ -62,16 +69,22 @@ impl Timers {
         }
     }
 
+    /// Whether `timer` has a deadline.
+    pub(crate) fn is_set(&self, timer: &Timer) -> bool {
+        self.deadlines.contains_key(timer)
+    }
+
     /// Takes the deadline of `timer` away.
     pub(crate) fn clear(&mut self, timer: &Timer) {
         if let Some(old) = self.deadlines.remove(timer) {
             self.queue.remove(&(old, timer.clone()));
+            self.find_next();
         }
     }
 
     /// The earliest deadline of all.
     pub(crate) fn next(&self) -> Option<Instant> {
-        self.queue.first().map(|(at, _)| *at)
+        self.next
     }
 
     /// Takes the earliest timer that is due at `now`.
@@ -81,6 +94,7 @@ impl Timers {
         }
         let (_, timer) = self.queue.pop_first()?;
         self.deadlines.remove(&timer);
+        self.find_next();
         Some(timer)
     }
 }

@@ -19,18 +19,19 @@ mod kind;
 mod seal;
 
 use core::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use prost::{Message, Name};
 
-pub use elements::{Element, ElementList, Elements};
+pub use elements::{Element, ElementList, Elements, Part};
 pub use keys::{AliveKey, PullKey, StateInfoKey};
 pub use kind::ContentKind;
 pub use seal::{payload_of, seal, seal_unsigned, secret_payload};
 
-use crate::gossip::{self, GossipMessage, Secret, secret::Content as SecretContent};
-use crate::wire::{Hex, Reader, Span, Value, WireError, decode};
+use crate::gossip::{self, GossipMessage};
+use crate::validate::Malformed;
+use crate::wire::{Field, Hex, Reader, Span, Value, WireError, decode};
 
 /// A marshalled `gossip.Envelope` as it travels, be it well-formed or not.
 ///
@@ -55,6 +56,27 @@ pub struct EnvelopeView {
 struct Inner {
     raw: Bytes,
     read: Result<Read, WireError>,
+    /// What tells the message from its duplicates, once somebody asked.
+    found: OnceLock<Option<keys::Found>>,
+    /// Whether the content can be decoded and has what it needs, once somebody asked.
+    verdict: OnceLock<Result<(), Malformed>>,
+    /// The same without its secret, once somebody asked: it goes to many.
+    stripped: OnceLock<EnvelopeView>,
+    /// The envelopes inside, if whoever made this one said so.
+    parts: Option<Box<[Part]>>,
+    /// Whether it stands in the buffer of a greater message.
+    is_part: bool,
+}
+
+impl Inner {
+    fn new(raw: Bytes) -> Self {
+        let read = match u32::try_from(raw.len()) {
+            Ok(_) => Places::read(&raw).map(|(places, merged)| Read { places, merged }),
+            Err(_) => Err(WireError::TooLarge),
+        };
+        let (found, verdict, stripped) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
+        Self { raw, read, found, verdict, stripped, parts: None, is_part: false }
+    }
 }
 
 /// What the header says.
@@ -99,11 +121,7 @@ impl Envelope {
 
 impl From<Bytes> for Envelope {
     fn from(raw: Bytes) -> Self {
-        let read = match u32::try_from(raw.len()) {
-            Ok(_) => Places::read(&raw).map(|(places, merged)| Read { places, merged }),
-            Err(_) => Err(WireError::TooLarge),
-        };
-        Self { inner: Arc::new(Inner { raw, read }) }
+        Self { inner: Arc::new(Inner::new(raw)) }
     }
 }
 
@@ -309,9 +327,28 @@ impl EnvelopeView {
         bare.view().unwrap_or_else(|_| self.clone())
     }
 
-    /// The same envelope in a buffer of its own: one that came as part of a greater message keeps all of that alive.
+    /// What `judge` says of the content; it is asked once for all clones.
+    pub(crate) fn verdict(&self, judge: impl FnOnce() -> Result<(), Malformed>) -> Result<(), Malformed> {
+        *self.inner.verdict.get_or_init(judge)
+    }
+
+    /// As [`without_secret`](Self::without_secret), read once for all clones.
+    #[must_use]
+    pub fn stripped(&self) -> Self {
+        if self.places().secret.is_none() {
+            return self.clone();
+        }
+        let strip = || Self::parse(self.without_secret()).unwrap_or_else(|_| self.bare());
+        self.inner.stripped.get_or_init(strip).clone()
+    }
+
+    /// The same envelope in a buffer of its own, if it came as [part](Self::parts) of a greater message: it would keep all
+    /// of that alive.
     #[must_use]
     pub fn detached(&self) -> Self {
+        if !self.inner.is_part {
+            return self.clone();
+        }
         let copy = Envelope::from(Bytes::copy_from_slice(&self.inner.raw));
         copy.view().unwrap_or_else(|_| self.clone())
     }
@@ -466,11 +503,21 @@ impl<'a> SecretView<'a> {
         self.secret.signature.share(self.raw)
     }
 
-    /// The internal endpoint; empty if the secret does not parse or holds none, as Fabric has it (spec/01 §3.2).
-    pub fn internal_endpoint(&self) -> String {
-        match decode::<Secret>(self.payload_bytes()) {
-            Ok(Secret { content: Some(SecretContent::InternalEndpoint(endpoint)) }) => endpoint,
-            _ => String::new(),
+    /// The internal endpoint that the secret holds; empty if the secret does not parse or holds none, as Fabric has it (spec/01 §3.2).
+    pub fn internal_endpoint(&self) -> &'a str {
+        let payload = self.payload();
+        let mut endpoint = "";
+        let mut reader = Reader::new(payload);
+        loop {
+            match reader.next() {
+                Ok(Some(Field { number: 1, value: Value::Bytes(span), .. })) => {
+                    let Ok(text) = core::str::from_utf8(span.of(payload)) else { return "" };
+                    endpoint = text;
+                }
+                Ok(Some(Field { number: 1, .. })) | Err(_) => return "",
+                Ok(Some(_)) => {}
+                Ok(None) => return endpoint,
+            }
         }
     }
 }

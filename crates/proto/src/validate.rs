@@ -291,6 +291,26 @@ pub fn nested_state_info(view: &EnvelopeView) -> Result<StateInfo, Malformed> {
     nested(view, ContentKind::StateInfo, state_info)
 }
 
+/// As [`nested_alive`], decoded once for all clones of the envelope: what is needed of it can be read from the envelope.
+///
+/// # Errors
+///
+/// As [`nested_alive`].
+pub fn check_nested_alive(view: &EnvelopeView) -> Verdict {
+    require(view.kind() == ContentKind::AliveMsg, Malformed::ContentUnexpected)?;
+    view.verdict(|| nested_alive(view).map(drop))
+}
+
+/// As [`nested_state_info`], decoded once for all clones of the envelope: what is needed of it can be read from the envelope.
+///
+/// # Errors
+///
+/// As [`nested_state_info`].
+pub fn check_nested_state_info(view: &EnvelopeView) -> Verdict {
+    require(view.kind() == ContentKind::StateInfo, Malformed::ContentUnexpected)?;
+    view.verdict(|| nested_state_info(view).map(drop))
+}
+
 /// The identity in an element of a data update. Fabric gives it the tag EMPTY although spec/01 §5 demands ORG_ONLY of
 /// such a message on a stream: tag, nonce and channel of the element do not matter; whether it is [`signed`] is asked
 /// separately.

@@ -155,7 +155,7 @@ fn internal_endpoints_are_read_from_secrets() {
         .filter(|entry| entry["type"] == "AliveMessage")
         .filter_map(|entry| {
             let view = EnvelopeView::parse(read(&format!("envelopes/{}", entry["file"].as_str()?))).ok()?;
-            view.secret().map(|secret| secret.internal_endpoint())
+            view.secret().map(|secret| secret.internal_endpoint().to_owned())
         })
         .collect();
     assert!(endpoints.contains("127.0.0.1:21301"), "{endpoints:?}");

@@ -9,7 +9,7 @@ use common::hex;
 use prost::Message;
 use selvedge_proto::WireError;
 use selvedge_proto::envelope::{
-    Element, ElementList, EnvelopeView, payload_of, seal, seal_unsigned, secret_payload,
+    Element, ElementList, EnvelopeView, Part, payload_of, seal, seal_unsigned, secret_payload,
 };
 use selvedge_proto::gossip::gossip_message::Content;
 use selvedge_proto::gossip::{Envelope, GossipMessage, SecretEnvelope};
@@ -44,11 +44,48 @@ fn payload_and_signature_alone_are_bare() {
 
 #[test]
 fn a_detached_envelope_does_not_keep_the_greater_message() {
-    let greater = Bytes::from(hex("ffff 0a021801 120105 ffff"));
-    let view = EnvelopeView::parse(greater.slice(2..9)).unwrap();
+    // a snapshot of one element
+    let greater = Bytes::from(hex("0a0e 1805 820109 0a07 0a021801 120105"));
+    let part = EnvelopeView::parse(greater.clone()).unwrap().parts().next().unwrap().unwrap();
+    let view = part.envelope.view().unwrap();
+    assert!(greater.as_ptr_range().contains(&view.raw().as_ptr()));
     let detached = view.detached();
     assert_eq!(detached, view);
     assert!(!greater.as_ptr_range().contains(&detached.raw().as_ptr()));
+    assert_eq!(detached.detached().raw().as_ptr(), detached.raw().as_ptr(), "once is enough");
+}
+
+#[test]
+fn parts_are_shared_by_whoever_gets_the_envelope() {
+    let part = selvedge_proto::envelope::Envelope::from(Bytes::from(hex("0a021801 120105")));
+    let raw = Bytes::from(hex("0a0e 1805 820109 0a07 0a021801 120105"));
+    let list = ElementList::Snapshot;
+    let holding =
+        selvedge_proto::envelope::Envelope::holding(raw.clone(), vec![Part { list, envelope: part.clone() }]);
+    let [shared, read] =
+        [holding, raw.into()].map(|envelope| envelope.view().unwrap().parts().collect::<Vec<_>>());
+    assert_eq!(shared, read);
+    let shared = shared.into_iter().next().unwrap().unwrap();
+    assert_eq!(shared.envelope.bytes().as_ptr(), part.bytes().as_ptr());
+}
+
+#[test]
+fn what_alive_messages_and_state_infos_say_is_read_without_decoding() {
+    let alive = EnvelopeView::parse(seal_unsigned(&decode_hex(
+        "1801 2a13 0a0b 0a01 61 12020102 1a020304 1200 2202 0708",
+    )))
+    .unwrap();
+    assert_eq!((alive.alive_endpoint(), alive.alive_metadata_len()), ("a", 2));
+    assert_eq!((alive.alive_has_endpoint(), &alive.alive_identity()[..]), (true, &[7, 8][..]));
+    assert_eq!(alive.state_info_properties(), (0, false));
+    let info =
+        EnvelopeView::parse(seal_unsigned(&decode_hex("1805 7a0c 1200 1a020304 2a040805 1001"))).unwrap();
+    assert_eq!(info.state_info_properties(), (5, true));
+    assert_eq!((info.alive_endpoint(), info.alive_has_endpoint()), ("", false));
+}
+
+fn decode_hex(message: &str) -> GossipMessage {
+    selvedge_proto::decode(Bytes::from(hex(message))).unwrap()
 }
 
 #[test]
@@ -88,10 +125,7 @@ fn a_secret_field_of_another_wire_type_is_no_secret() {
 fn an_empty_secret_is_there() {
     let view = parse("0a021801 1a00");
     let secret = view.secret().unwrap();
-    assert_eq!(
-        (secret.payload(), secret.signature(), secret.internal_endpoint()),
-        (&[][..], &[][..], String::new())
-    );
+    assert_eq!((secret.payload(), secret.signature(), secret.internal_endpoint()), (&[][..], &[][..], ""));
     assert_eq!(view.without_secret(), hex("0a021801"));
 }
 

@@ -13,7 +13,7 @@ use crate::timers::Timer;
 use bytes::Bytes;
 use core::time::Duration;
 use selvedge_proto::digest;
-use selvedge_proto::envelope::{ContentKind, EnvelopeView};
+use selvedge_proto::envelope::{ContentKind, Envelope, EnvelopeView};
 use selvedge_proto::gossip::{DataDigest, DataRequest, GossipHello};
 use selvedge_proto::validate::{self, Malformed};
 use std::collections::BTreeSet;
@@ -234,13 +234,13 @@ impl Peer {
         let held = asked
             .into_iter()
             .filter_map(|number| channel.store.envelope(number).map(|item| (number, item.clone())));
-        let mut held: Vec<(u64, Bytes)> = held.collect();
+        let mut held: Vec<(u64, Envelope)> = held.collect();
         let granted = channel.pull.responder.request(now, sender.pki_id, nonce, held.len())?;
         held.truncate(granted);
         for (number, _) in &held {
             channel.store.note_holder(*number, sender.pki_id);
         }
-        let items: Vec<Bytes> = held.into_iter().map(|(_, item)| item).collect();
+        let items: Vec<Envelope> = held.into_iter().map(|(_, item)| item).collect();
         let bytes_max = self.shared.config.limits.state_response_bytes_max;
         for update in updates(PullOf::Blocks(id), nonce, &items, bytes_max) {
             self.reply(sender, update, Priority::Block);
@@ -257,17 +257,17 @@ impl Peer {
         let nonce = view.pull().ok_or(Malformed::ContentMissing)?.nonce;
         let channel = self.channels.get_mut(id).ok_or(Unfitting::ChannelUnknown)?;
         channel.pull.initiator.update(sender.pki_id, nonce)?;
-        for element in view.elements().take(self.shared.config.limits.elements_per_message_max) {
+        for element in view.parts().take(self.shared.config.limits.elements_per_message_max) {
             let item = element.map_err(Malformed::from)?.envelope;
-            if let Err(reason) = self.take_pulled_block(id, sender, item) {
+            if let Err(reason) = self.take_pulled_block(id, sender, &item) {
                 self.reject(sender, view.kind(), reason);
             }
         }
         Ok(())
     }
 
-    fn take_pulled_block(&mut self, id: &ChannelId, sender: &Sender, item: Bytes) -> Result<(), Reject> {
-        let view = EnvelopeView::parse(item).map_err(Malformed::from)?;
+    fn take_pulled_block(&mut self, id: &ChannelId, sender: &Sender, item: &Envelope) -> Result<(), Reject> {
+        let view = item.view().map_err(Malformed::from)?;
         let content = validate::nested_block(&view, id.as_bytes())?;
         let payload = content.payload.unwrap_or_default();
         self.check_window(id, payload.seq_num)?;

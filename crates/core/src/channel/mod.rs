@@ -67,7 +67,8 @@ pub(crate) struct Channel {
     /// The own MAC.
     mac: Mac,
     sequence: u64,
-    orgs: BTreeSet<MspId>,
+    /// In order, each once.
+    orgs: Vec<MspId>,
     left: bool,
     own: OwnStateInfo,
     states: StateInfos,
@@ -86,13 +87,18 @@ pub(crate) struct Channel {
     serving: serve::Serving,
 }
 
+fn in_order(orgs: &[MspId]) -> Vec<MspId> {
+    let orgs: BTreeSet<MspId> = orgs.iter().cloned().collect();
+    orgs.into_iter().collect()
+}
+
 impl Channel {
     fn new(settings: &ChannelSettings, me: &PkiId, incarnation: u64, shared: &Shared) -> Self {
         Self {
             id: settings.channel.clone(),
             mac: mac_of(me, &settings.channel),
             sequence: settings.sequence,
-            orgs: settings.orgs.iter().cloned().collect(),
+            orgs: in_order(&settings.orgs),
             left: false,
             own: OwnStateInfo::new(incarnation),
             states: StateInfos::new(shared.table_seed),
@@ -112,7 +118,8 @@ impl Channel {
 
     /// Whether an organisation is of the channel.
     pub(crate) fn has_org(&self, org: &MspId) -> bool {
-        self.orgs.contains(org)
+        // mostly there are few, and they are the same in memory
+        self.orgs.iter().any(|it| it == org)
     }
 
     /// Whether a peer has announced itself in the channel, and not left it unless that is ignored.
@@ -211,7 +218,7 @@ impl Peer {
         let Some(channel) = self.channels.get_mut(&settings.channel) else { return };
         let is_newer = settings.sequence > channel.sequence;
         channel.sequence = settings.sequence;
-        channel.orgs = settings.orgs.iter().cloned().collect();
+        channel.orgs = in_order(&settings.orgs);
         let checks = if is_newer { channel.buffer.reconfigured() } else { Vec::new() };
         self.verify_blocks(&settings.channel, checks);
     }
@@ -351,6 +358,9 @@ impl Peer {
             return;
         }
         let now = self.shared.now;
+        // in a huge network an answer is huge as well, and what the member says of itself is pushed
+        let is_huge = self.membership.has_neighbours();
+        let spacing = reception::REQUEST_SPACING * if is_huge { reception::HUGE_STRETCH } else { 1 };
         let timers = &mut self.shared.timers;
         for channel in self.channels.values() {
             if !channel.has_org(&org) {
@@ -360,7 +370,7 @@ impl Peer {
                 timers.set_no_later_than(Timer::StateInfoPublish(channel.id.clone()), now);
             }
             if channel.states.get(&pki_id).is_none() {
-                let at = channel.snapshots_requested_at.map_or(now, |at| at + reception::REQUEST_SPACING);
+                let at = channel.snapshots_requested_at.map_or(now, |at| at + spacing);
                 timers.set_no_later_than(Timer::StateInfoRequest(channel.id.clone()), at.max(now));
             }
             timers.set_no_later_than(Timer::StateTransfer(channel.id.clone()), now);

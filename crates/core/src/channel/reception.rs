@@ -1,16 +1,17 @@
 //! StateInfo of others: pushed, in snapshots, and asked for (spec/05 §6.3, §6.4, §13.4 to §13.6).
 
+use super::macs::Mac;
 use super::state_info::{StateInfo, Timestamp};
 use super::{Channel, Waiting};
 use crate::dissemination::Push;
 use crate::ids::{ChannelId, MspId, PkiId};
+use crate::membership::Member;
 use crate::messages::{state_info_request, state_info_snapshot};
 use crate::output::{Event, Priority, Signed};
 use crate::peer::Peer;
 use crate::reject::{Misbehaviour, Reject, Unfitting};
 use crate::shared::{Sender, Waiting as SharedWaiting};
 use crate::timers::Timer;
-use bytes::Bytes;
 use core::time::Duration;
 use selvedge_proto::envelope::{ContentKind, Envelope, EnvelopeView};
 use selvedge_proto::gossip::StateInfoPullRequest;
@@ -18,6 +19,9 @@ use selvedge_proto::validate::{self, Malformed};
 
 /// Shortest time between two rounds of requests, when there is a reason to hurry.
 pub(super) const REQUEST_SPACING: Duration = Duration::from_millis(500);
+/// By how much requests are rarer in a huge network: those that have a reason, and those that have none because nobody's
+/// StateInfo is missing.
+pub(super) const HUGE_STRETCH: u32 = 4;
 
 /// A StateInfo whose signature is being verified.
 #[derive(Debug)]
@@ -33,16 +37,15 @@ pub(crate) struct Arrived {
 /// What a StateInfo claims, read without decoding it.
 struct Claim {
     origin: PkiId,
-    mac: Bytes,
+    mac: Mac,
     timestamp: Timestamp,
 }
 
 impl Peer {
     pub(super) fn on_state_info(&mut self, sender: &Sender, view: &EnvelopeView) -> Result<(), Reject> {
         let claim = self.read_state_info(view)?;
-        let remember = self.identities.known(&claim.origin).is_some();
-        let Some(id) = self.macs.find(&claim.origin, &claim.mac, remember) else {
-            return self.relay_state_info(sender, view, claim.origin, claim.timestamp, &claim.mac);
+        let Some(id) = self.channel_of(&claim.origin, &claim.mac) else {
+            return self.relay_state_info(sender, view, claim.origin, claim.timestamp, claim.mac);
         };
         self.check_sender(&id, sender)?;
         self.take_up_state_info(&id, Some(sender), view, &claim, true)
@@ -58,8 +61,21 @@ impl Peer {
             return Err(reason.into());
         };
         let origin = PkiId::from_wire(key.pki_id).ok_or(Unfitting::IdentityUnknown)?;
-        let mac = Bytes::copy_from_slice(key.channel_mac);
+        let mac = Mac::try_from(key.channel_mac).map_err(|_| Unfitting::ChannelUnknown)?;
         Ok(Claim { origin, mac, timestamp: Timestamp::of(&key) })
+    }
+
+    /// The joined channel that a MAC stands for. Most of what comes is of members whose last StateInfo has the same MAC.
+    fn channel_of(&mut self, peer: &PkiId, mac: &Mac) -> Option<ChannelId> {
+        let knows = |channel: &&Channel| {
+            let stored = channel.states.get(peer).and_then(|state| state.view.state_info_key());
+            stored.is_some_and(|key| key.channel_mac == mac)
+        };
+        if let Some(channel) = self.channels.values().find(knows) {
+            return Some(channel.id.clone());
+        }
+        let remember = self.identities.known(peer).is_some();
+        self.macs.find(peer, mac, remember)
     }
 
     /// Checks a StateInfo of a joined channel in the order of cost and has its signature verified.
@@ -94,7 +110,8 @@ impl Peer {
         {
             return Err(Reject::OverLimit);
         }
-        let properties = validate::nested_state_info(view)?.properties.unwrap_or_default();
+        validate::check_nested_state_info(view)?;
+        let (height, left_channel) = view.state_info_properties();
         // whatever else came in its envelope nobody signed (W-4)
         let view = if is_pushed { view.bare() } else { view.bare().detached() };
         channel.states.verifying.begin(origin, &view)?;
@@ -103,8 +120,8 @@ impl Peer {
             view: view.clone(),
             timestamp,
             org: known.org.clone(),
-            height: properties.ledger_height,
-            left_channel: properties.left_channel,
+            height,
+            left_channel,
             is_swept: false,
         };
         let identity = known.identity.clone();
@@ -204,6 +221,8 @@ impl Peer {
             channel.known_height = channel.known_height.max(height);
         }
         let old = channel.states.insert(origin, entry);
+        // from now on it is told by what is stored
+        self.macs.forget(&origin);
         if old.is_none_or(|old| old.height != height) {
             self.shared.event(Event::HeightAnnounced { channel: id.clone(), pki_id: origin, height });
         }
@@ -243,16 +262,32 @@ impl Peer {
         let now = self.shared.now;
         let interval = self.shared.config.request_state_info_interval;
         self.shared.timers.set(Timer::StateInfoRequest(id.clone()), now + interval);
-        let Some(channel) = self.channels.get_mut(id).filter(|channel| !channel.left) else { return };
-        let asked = self.membership.alive().filter(|member| channel.orgs.contains(&member.org));
-        let mut asked: Vec<PkiId> = asked.map(|member| member.pki_id).collect();
+        let Some(channel) = self.channels.get(id).filter(|channel| !channel.left) else { return };
+        // in a huge network an answer is huge as well, and is of use only where somebody's StateInfo is missing
+        let is_huge = self.membership.has_neighbours();
+        let is_full = channel.states.len() > self.membership.alive_count();
+        if is_huge && is_full {
+            self.shared.timers.set(Timer::StateInfoRequest(id.clone()), now + HUGE_STRETCH * interval);
+        }
+        let is_of_channel = |peer: &Self, member: &Member| {
+            peer.channels.get(id).is_some_and(|channel| channel.has_org(&member.org))
+        };
+        let request = state_info_request(&channel.mac);
+        let asked = self.draw_partners(is_of_channel).unwrap_or_else(|| {
+            let asked = self.membership.alive().filter(|member| is_of_channel(self, member));
+            let mut asked: Vec<PkiId> = asked.map(|member| member.pki_id).collect();
+            if !asked.is_empty() {
+                self.shared.rng.shuffle(&mut asked);
+            }
+            asked.truncate(self.shared.config.pull_peer_count);
+            asked
+        });
         if asked.is_empty() {
             return;
         }
-        channel.snapshots_requested_at = Some(now);
-        let request = state_info_request(&channel.mac);
-        self.shared.rng.shuffle(&mut asked);
-        asked.truncate(self.shared.config.pull_peer_count);
+        if let Some(channel) = self.channels.get_mut(id) {
+            channel.snapshots_requested_at = Some(now);
+        }
         for pki_id in asked {
             self.send_to(pki_id, request.clone(), Priority::Membership);
         }
@@ -265,8 +300,8 @@ impl Peer {
     ) -> Result<(), Reject> {
         let content: StateInfoPullRequest = view.content_as().map_err(Malformed::from)?;
         validate::state_info_pull_request(&content)?;
-        let id =
-            self.macs.find(&sender.pki_id, &content.channel_mac, true).ok_or(Unfitting::ChannelUnknown)?;
+        let mac = Mac::try_from(&content.channel_mac[..]).map_err(|_| Unfitting::ChannelUnknown)?;
+        let id = self.channel_of(&sender.pki_id, &mac).ok_or(Unfitting::ChannelUnknown)?;
         self.check_sender(&id, sender)?;
         let now = self.shared.now;
         let channel = self.channels.get_mut(&id).ok_or(Unfitting::ChannelUnknown)?;
@@ -275,13 +310,13 @@ impl Peer {
             return Err(Reject::OverLimit);
         }
         let elements = self.snapshot_for(&id, &sender.org);
-        self.reply(sender, state_info_snapshot(&id, &elements), Priority::Membership);
+        self.reply(sender, state_info_snapshot(&id, elements), Priority::Membership);
         Ok(())
     }
 
     /// What a peer of `org` may see (spec/05 §6.4). A Go peer gives up at the first element whose origin it does not know
     /// (W-20), so the likely known come first: ourselves, its own organisation, ours, the others; the living before the dead.
-    fn snapshot_for(&self, id: &ChannelId, org: &MspId) -> Vec<Bytes> {
+    fn snapshot_for(&self, id: &ChannelId, org: &MspId) -> Vec<Envelope> {
         let Some(channel) = self.channels.get(id) else { return Vec::new() };
         let me = &self.shared.me;
         let mut elements: Vec<_> = channel
@@ -294,7 +329,7 @@ impl Peer {
             .map(|(origin, entry)| {
                 let org_rank = if entry.org == *org { 0 } else { 1 + u8::from(entry.org != me.org) };
                 let rank = (*origin != me.pki_id, org_rank, !self.membership.is_alive(origin));
-                (rank, entry.view.raw().clone())
+                (rank, Envelope::from(&entry.view))
             })
             .collect();
         elements.sort_by_key(|(rank, _)| *rank);
@@ -312,7 +347,7 @@ impl Peer {
         if *pki_id == self.shared.me.pki_id {
             return !self.shared.config.external_endpoint.is_empty();
         }
-        self.membership.member(pki_id).is_some_and(|member| !member.endpoint.is_empty())
+        self.membership.member(pki_id).is_some_and(|member| member.is_external())
     }
 
     /// Takes the elements of a snapshot one by one: a bad one does not hide those after it (W-20).
@@ -324,9 +359,9 @@ impl Peer {
     ) -> Result<(), Reject> {
         let elements_max = self.shared.config.limits.elements_per_message_max;
         let mut was_cut = false;
-        for element in view.elements().take(elements_max) {
+        for element in view.parts().take(elements_max) {
             let envelope = element.map_err(Malformed::from)?.envelope;
-            match self.take_up_element(id, sender, envelope) {
+            match self.take_up_element(id, sender, &envelope) {
                 Ok(()) | Err(Reject::Unfitting(Unfitting::Duplicate | Unfitting::Stale | Unfitting::Own)) => {
                 }
                 Err(Reject::OverLimit) => was_cut = true,
@@ -346,14 +381,18 @@ impl Peer {
         Ok(())
     }
 
-    fn take_up_element(&mut self, id: &ChannelId, sender: &Sender, envelope: Bytes) -> Result<(), Reject> {
-        let view = EnvelopeView::parse(envelope).map_err(Malformed::from)?;
+    fn take_up_element(
+        &mut self,
+        id: &ChannelId,
+        sender: &Sender,
+        envelope: &Envelope,
+    ) -> Result<(), Reject> {
+        let view = envelope.view().map_err(Malformed::from)?;
         let claim = self.read_state_info(&view)?;
-        let remember = self.identities.known(&claim.origin).is_some();
-        if self.macs.find(&claim.origin, &claim.mac, remember).as_ref() != Some(id) {
+        if self.channel_of(&claim.origin, &claim.mac).as_ref() != Some(id) {
             return Err(Malformed::ChannelMismatch.into());
         }
-        if !remember && self.shared.config.rules.gives_up_snapshots() {
+        if self.identities.known(&claim.origin).is_none() && self.shared.config.rules.gives_up_snapshots() {
             return Err(Unfitting::IdentityUnknown.into());
         }
         if !self.is_me_or_member(&claim.origin) {

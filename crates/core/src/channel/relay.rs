@@ -15,7 +15,7 @@ use selvedge_proto::envelope::{ContentKind, Envelope, EnvelopeView};
 use std::collections::BTreeMap;
 
 /// The last relayed StateInfo of each origin and channel (W-25).
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Relay {
     entries: BTreeMap<(PkiId, Mac), Entry>,
     /// Keys by the time they were added, oldest first.
@@ -42,6 +42,11 @@ pub(crate) struct Waiting {
 }
 
 impl Relay {
+    pub(crate) fn new(seed: u64) -> Self {
+        let verifying = Verifying::new(seed);
+        Self { entries: BTreeMap::new(), order: BTreeMap::new(), added_count: 0, verifying }
+    }
+
     fn check_newer(&self, origin: PkiId, mac: Mac, timestamp: Timestamp) -> Result<(), Unfitting> {
         match self.entries.get(&(origin, mac)) {
             Some(entry) if timestamp == entry.timestamp => Err(Unfitting::Duplicate),
@@ -100,9 +105,8 @@ impl Peer {
         view: &EnvelopeView,
         origin: PkiId,
         timestamp: Timestamp,
-        mac: &[u8],
+        mac: Mac,
     ) -> Result<(), Reject> {
-        let mac = Mac::try_from(mac).map_err(|_| Unfitting::ChannelUnknown)?;
         if sender.org != self.shared.me.org {
             return Err(Unfitting::ChannelUnknown.into());
         }
@@ -164,7 +168,7 @@ mod tests {
     fn w25_channels_of_one_origin_do_not_displace_each_other() {
         let origin = PkiId::new([1; 32]);
         let now = Instant::from_nanos(0);
-        let mut relay = Relay::default();
+        let mut relay = Relay::new(1);
         relay.insert(now, (origin, [1; 32]), at(5), view());
         assert_eq!(relay.check_newer(origin, [2; 32], at(3)), Ok(()));
         relay.insert(now, (origin, [2; 32]), at(3), view());
@@ -175,7 +179,7 @@ mod tests {
 
     #[test]
     fn the_relay_store_is_bounded_in_number_and_age() {
-        let mut relay = Relay::default();
+        let mut relay = Relay::new(1);
         for number in 0..10 {
             let now = Instant::from_nanos(u64::from(number));
             relay.insert(now, (PkiId::new([number; 32]), [0; 32]), at(1), view());
@@ -190,7 +194,7 @@ mod tests {
 
     #[test]
     fn what_was_relayed_can_be_taken_over() {
-        let mut relay = Relay::default();
+        let mut relay = Relay::new(1);
         relay.insert(Instant::from_nanos(0), (PkiId::new([1; 32]), [1; 32]), at(1), view());
         relay.insert(Instant::from_nanos(0), (PkiId::new([2; 32]), [2; 32]), at(1), view());
         assert_eq!(relay.take(|_, mac| *mac == [1; 32]).len(), 1);

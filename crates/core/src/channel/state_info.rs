@@ -43,7 +43,7 @@ pub(crate) struct StateInfos {
 
 impl StateInfos {
     pub(crate) fn new(seed: u64) -> Self {
-        Self { entries: Table::new(seed), verifying: Verifying::default() }
+        Self { entries: Table::new(seed), verifying: Verifying::new(seed) }
     }
 
     pub(crate) fn get(&self, origin: &PkiId) -> Option<&StateInfo> {
@@ -92,7 +92,8 @@ pub(crate) struct OwnStateInfo {
     pub(crate) is_dirty: bool,
     /// A signature is being made.
     pub(crate) is_signing: bool,
-    pub(crate) published_at: Option<Instant>,
+    /// Not before this moment is it published again; `None` before it was.
+    pub(crate) not_before: Option<Instant>,
 }
 
 impl OwnStateInfo {
@@ -102,7 +103,7 @@ impl OwnStateInfo {
             timestamp: Timestamp { incarnation, sequence: 0 },
             is_dirty: true,
             is_signing: false,
-            published_at: None,
+            not_before: None,
         }
     }
 

@@ -3,7 +3,6 @@
 use crate::ids::PkiId;
 use crate::table::Table;
 use crate::time::Instant;
-use bytes::Bytes;
 use core::time::Duration;
 use selvedge_proto::envelope::Envelope;
 use std::collections::BTreeMap;
@@ -111,8 +110,8 @@ impl Store {
     }
 
     /// A block as an envelope.
-    pub(crate) fn envelope(&self, number: u64) -> Option<&Bytes> {
-        self.blocks.get(&number).map(|stored| stored.envelope.bytes())
+    pub(crate) fn envelope(&self, number: u64) -> Option<&Envelope> {
+        self.blocks.get(&number).map(|stored| &stored.envelope)
     }
 
     /// A block as an envelope, unless it was taken for this purpose before.
@@ -156,6 +155,7 @@ impl Store {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use bytes::Bytes;
 
     fn at(seconds: u64) -> Instant {
         Instant::from_nanos(seconds * 1_000_000_000)

@@ -2,26 +2,30 @@
 
 use crate::ids::PkiId;
 use crate::reject::{Reject, Unfitting};
+use crate::table::Table;
 use selvedge_proto::envelope::EnvelopeView;
-use std::collections::BTreeMap;
 
 /// Messages of one origin that are verified at the same time.
 const PER_ORIGIN_MAX: usize = 4;
 
 /// What is being verified, by origin.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Verifying {
-    by_origin: BTreeMap<PkiId, Vec<EnvelopeView>>,
+    by_origin: Table<PkiId, Vec<EnvelopeView>>,
 }
 
 impl Verifying {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self { by_origin: Table::new(seed) }
+    }
+
     /// Notes that a message's signature is being verified.
     ///
     /// # Errors
     ///
     /// [`Unfitting::Duplicate`] if this very message is already, [`Reject::OverLimit`] if too many others of its origin are.
     pub(crate) fn begin(&mut self, origin: PkiId, view: &EnvelopeView) -> Result<(), Reject> {
-        let verifying = self.by_origin.entry(origin).or_default();
+        let Some(verifying) = self.by_origin.get_or_insert_with(origin, Vec::new) else { return Ok(()) };
         if verifying.iter().any(|other| other.is_copy_of(view)) {
             return Err(Unfitting::Duplicate.into());
         }
@@ -56,7 +60,7 @@ mod tests {
 
     #[test]
     fn a_message_is_verified_once_and_a_forged_one_does_not_shut_out_the_true_one() {
-        let mut verifying = Verifying::default();
+        let mut verifying = Verifying::new(1);
         verifying.begin(ORIGIN, &view(b"forged")).unwrap();
         verifying.begin(ORIGIN, &view(b"true")).unwrap();
         assert_eq!(verifying.begin(ORIGIN, &view(b"true")), Err(Unfitting::Duplicate.into()));
@@ -66,6 +70,6 @@ mod tests {
         for text in [&b"forged"[..], b"true", b"3", b"4"] {
             verifying.end(&ORIGIN, &view(text));
         }
-        assert!(verifying.by_origin.is_empty());
+        assert_eq!(verifying.by_origin.len(), 0);
     }
 }

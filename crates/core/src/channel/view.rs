@@ -95,7 +95,7 @@ impl Peer {
         ChannelView {
             channel: channel.id.clone(),
             sequence: channel.sequence,
-            orgs: channel.orgs.iter().cloned().collect(),
+            orgs: channel.orgs.clone(),
             has_left: channel.left,
             height: channel.buffer.height(),
             greatest_height: channel.greatest_height(is_alive),

@@ -29,7 +29,7 @@ const HANDSHAKE_OVERHEAD_BYTES: usize = 4096;
 /// The own handshake messages.
 #[derive(Debug, Default)]
 pub(super) struct OwnHandshakes {
-    ready: BTreeMap<OwnKey, Bytes>,
+    ready: BTreeMap<OwnKey, Envelope>,
     /// Connections that wait for the signature.
     signing: BTreeMap<OwnKey, Vec<ConnectionId>>,
 }
@@ -125,7 +125,7 @@ impl Peer {
 
     fn send_own_handshake(&mut self, connection: ConnectionId) {
         let Some(it) = self.connections.all.get(&connection) else { return };
-        let probe = matches!(it.role, Role::Probe(_));
+        let probe = matches!(it.role(), Some(Role::Probe(_)));
         let Some(handshake) = self.connections.handshake(connection) else { return };
         let key = (handshake.binding.map(|binding| binding.own), probe);
         if let Some(envelope) = self.connections.own.ready.get(&key).cloned() {
@@ -167,7 +167,7 @@ impl Peer {
             }
             return;
         };
-        let envelope = seal(payload, &signature, None);
+        let envelope = Envelope::from(seal(payload, &signature, None));
         let ready = &mut self.connections.own.ready;
         if ready.len() >= OWN_HANDSHAKES_MAX {
             ready.clear();
@@ -178,10 +178,10 @@ impl Peer {
         }
     }
 
-    fn send_handshake(&mut self, connection: ConnectionId, envelope: Bytes) {
+    fn send_handshake(&mut self, connection: ConnectionId, envelope: Envelope) {
         let Some(handshake) = self.connections.handshake(connection) else { return };
         handshake.own_is_sent = true;
-        self.shared.send(connection, envelope.into(), Priority::Control);
+        self.shared.send(connection, envelope, Priority::Control);
         self.finish_handshake(connection);
     }
 
@@ -313,7 +313,7 @@ impl Peer {
     /// as it is content, which may be before its own message is verified here (spec/02 §5).
     pub(super) fn awaits_verdict_of_probe(&mut self, connection: ConnectionId) -> bool {
         let is_probe =
-            self.connections.all.get(&connection).is_some_and(|it| matches!(it.role, Role::Probe(_)));
+            self.connections.all.get(&connection).is_some_and(|it| matches!(it.role(), Some(Role::Probe(_))));
         let Some(handshake) = self.connections.handshake(connection).filter(|_| is_probe) else {
             return false;
         };
@@ -326,7 +326,9 @@ impl Peer {
     fn finish_handshake(&mut self, connection: ConnectionId) {
         let Some(handshake) = self.connections.handshake(connection) else { return };
         let Some(authenticated) = handshake.take_result() else { return };
-        let Some(role) = self.connections.all.get(&connection).map(|it| it.role.clone()) else { return };
+        let Some(role) = self.connections.all.get(&connection).and_then(|it| it.role().cloned()) else {
+            return;
+        };
         match role {
             Role::Accepted if authenticated.probe => self.close(connection, CloseReason::ProbeDone),
             Role::Accepted => self.open_connection(connection, authenticated, None),

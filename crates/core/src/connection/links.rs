@@ -10,8 +10,10 @@ const LINKS_MAX: usize = 4;
 /// The open connections to one peer; at least one.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Links {
-    /// In the order in which they were opened.
-    open: Vec<Link>,
+    /// The one that was opened first.
+    first: Link,
+    /// The others, in the order in which they were opened; mostly there are none.
+    others: Vec<Link>,
     preferred: ConnectionId,
     /// Since when the preferred one has been.
     preferred_since: Instant,
@@ -34,7 +36,20 @@ pub(super) struct Settlement {
 
 impl Links {
     pub(super) fn new(connection: ConnectionId, now: Instant) -> Self {
-        Self { open: vec![Link { connection, opened: now }], preferred: connection, preferred_since: now }
+        let first = Link { connection, opened: now };
+        Self { first, others: Vec::new(), preferred: connection, preferred_since: now }
+    }
+
+    fn iter(&self) -> impl DoubleEndedIterator<Item = &Link> {
+        core::iter::once(&self.first).chain(&self.others)
+    }
+
+    fn count(&self) -> usize {
+        1 + self.others.len()
+    }
+
+    fn last(&self) -> Link {
+        self.others.last().copied().unwrap_or(self.first)
     }
 
     /// The one to send on.
@@ -43,7 +58,7 @@ impl Links {
     }
 
     pub(super) fn connections(&self) -> impl Iterator<Item = ConnectionId> {
-        self.open.iter().map(|link| link.connection)
+        self.iter().map(|link| link.connection)
     }
 
     /// Adds one that was just opened; gives one that is too many.
@@ -56,26 +71,28 @@ impl Links {
         let keeps_own_dial = !connection.is_dialed()
             && self.preferred.is_dialed()
             && self.opened(self.preferred).is_some_and(|opened| now.since(opened) < settling);
-        self.open.push(Link { connection, opened: now });
+        self.others.push(Link { connection, opened: now });
         if !keeps_own_dial {
             self.prefer(connection, now);
         }
-        let surplus = self.open.len() > LINKS_MAX;
-        surplus
-            .then(|| self.open.iter().map(|link| link.connection).find(|&it| it != self.preferred))
-            .flatten()
+        let surplus = self.count() > LINKS_MAX;
+        surplus.then(|| self.connections().find(|&it| it != self.preferred)).flatten()
     }
 
     /// Removes one that ended; whether any is left.
     pub(super) fn remove(&mut self, connection: ConnectionId) -> bool {
-        self.open.retain(|link| link.connection != connection);
-        if let Some(newest) = self.open.last()
-            && self.preferred == connection
-        {
-            let newest = *newest;
+        if self.first.connection != connection {
+            self.others.retain(|link| link.connection != connection);
+        } else if self.others.is_empty() {
+            return false;
+        } else {
+            self.first = self.others.remove(0);
+        }
+        if self.preferred == connection {
+            let newest = self.last();
             self.prefer(newest.connection, newest.opened);
         }
-        !self.open.is_empty()
+        true
     }
 
     /// Retires duplicates. `received` tells when the peer last sent on a connection.
@@ -86,12 +103,10 @@ impl Links {
         me_first: bool,
         received: impl Fn(ConnectionId) -> Option<Instant>,
     ) -> Settlement {
-        if self.open.len() < 2 {
+        if self.others.is_empty() {
             return Settlement::default();
         }
-        let Some((survivor, is_tie)) = self.survivor(settling, me_first) else {
-            return Settlement::default();
-        };
+        let (survivor, is_tie) = self.survivor(settling, me_first);
         if survivor != self.preferred {
             self.prefer(survivor, now);
             return Settlement { retired: Vec::new(), again: true };
@@ -106,29 +121,29 @@ impl Links {
             *it != survivor && if it.is_dialed() { is_tie } else { Some(*it) != newest_accepted }
         };
         let retired: Vec<_> = self.connections().filter(is_retired).collect();
-        Settlement { again: self.open.len() - retired.len() > 1, retired }
+        Settlement { again: self.count() - retired.len() > 1, retired }
     }
 
     /// The one that survives, by rule 5, and whether it does so by PKI-ID.
-    fn survivor(&self, settling: Duration, me_first: bool) -> Option<(ConnectionId, bool)> {
-        let newest = self.open.last()?;
+    fn survivor(&self, settling: Duration, me_first: bool) -> (ConnectionId, bool) {
+        let newest = self.last();
         let (Some(mine), Some(theirs)) = (self.newest(true), self.newest(false)) else {
-            return Some((newest.connection, false));
+            return (newest.connection, false);
         };
         let apart = mine.opened.since(theirs.opened).max(theirs.opened.since(mine.opened));
-        Some(match (apart < settling, me_first) {
+        match (apart < settling, me_first) {
             (false, _) => (newest.connection, false),
             (true, true) => (mine.connection, true),
             (true, false) => (theirs.connection, true),
-        })
+        }
     }
 
     fn newest(&self, dialed: bool) -> Option<&Link> {
-        self.open.iter().rev().find(|link| link.connection.is_dialed() == dialed)
+        self.iter().rev().find(|link| link.connection.is_dialed() == dialed)
     }
 
     fn opened(&self, connection: ConnectionId) -> Option<Instant> {
-        self.open.iter().find(|link| link.connection == connection).map(|link| link.opened)
+        self.iter().find(|link| link.connection == connection).map(|link| link.opened)
     }
 
     fn prefer(&mut self, connection: ConnectionId, since: Instant) {

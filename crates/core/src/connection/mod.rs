@@ -81,25 +81,36 @@ enum Role {
     Probe(Endpoint),
 }
 
+/// A connection, by how far it has come.
 #[derive(Debug)]
-enum Stage {
-    Dialing,
-    Handshake(Box<Handshake>),
-    Open(Box<Open>),
+enum Connection {
+    Dialing(Role),
+    Handshake(Role, Box<Handshake>),
+    Open(Open),
 }
 
-/// An authenticated connection.
+/// An authenticated connection. What every frame needs stands here, once more what is in `auth`.
 #[derive(Debug)]
 struct Open {
-    auth: AuthDatum,
+    pki_id: PkiId,
+    org: MspId,
     /// When the peer last sent anything.
     received: Instant,
+    auth: Box<AuthDatum>,
 }
 
-#[derive(Debug)]
-struct Connection {
-    role: Role,
-    stage: Stage,
+impl Connection {
+    /// Why it was opened; not asked any more once it is open.
+    fn role(&self) -> Option<&Role> {
+        match self {
+            Self::Dialing(role) | Self::Handshake(role, _) => Some(role),
+            Self::Open(_) => None,
+        }
+    }
+
+    fn is_open(&self) -> bool {
+        matches!(self, Self::Open(_))
+    }
 }
 
 /// All connections, and what waits for one.
@@ -131,7 +142,7 @@ impl Connections {
 
     /// What the peer of an open connection proved in its handshake.
     pub(crate) fn auth(&self, connection: ConnectionId) -> Option<&AuthDatum> {
-        self.open(connection).map(|open| &open.auth)
+        self.open(connection).map(|open| &*open.auth)
     }
 
     /// Whether any connection to a peer is open.
@@ -155,35 +166,35 @@ impl Connections {
     }
 
     fn open(&self, connection: ConnectionId) -> Option<&Open> {
-        match &self.all.get(&connection)?.stage {
-            Stage::Open(open) => Some(open),
-            Stage::Dialing | Stage::Handshake(_) => None,
+        match self.all.get(&connection)? {
+            Connection::Open(open) => Some(open),
+            Connection::Dialing(_) | Connection::Handshake(..) => None,
         }
     }
 
     fn handshake(&mut self, connection: ConnectionId) -> Option<&mut Handshake> {
-        match &mut self.all.get_mut(&connection)?.stage {
-            Stage::Handshake(handshake) => Some(handshake),
-            Stage::Dialing | Stage::Open(_) => None,
+        match self.all.get_mut(&connection)? {
+            Connection::Handshake(_, handshake) => Some(handshake),
+            Connection::Dialing(_) | Connection::Open(_) => None,
         }
     }
 
     /// Whether a connection is only kept for the verdict on its handshake.
     fn has_ended(&self, connection: ConnectionId) -> bool {
-        match self.all.get(&connection).map(|it| &it.stage) {
-            Some(Stage::Handshake(handshake)) => handshake.has_ended(),
+        match self.all.get(&connection) {
+            Some(Connection::Handshake(_, handshake)) => handshake.has_ended(),
             _ => false,
         }
     }
 
-    fn add(&mut self, connection: ConnectionId, role: Role, stage: Stage) {
+    fn add(&mut self, connection: ConnectionId, it: Connection) {
         self.handshake_count += 1;
-        self.all.insert(connection, Connection { role, stage });
+        self.all.insert(connection, it);
     }
 
     fn remove(&mut self, connection: ConnectionId) -> Option<Connection> {
         let removed = self.all.remove(&connection)?;
-        if !matches!(removed.stage, Stage::Open(_)) {
+        if !removed.is_open() {
             self.handshake_count -= 1;
         }
         Some(removed)
@@ -193,8 +204,7 @@ impl Connections {
 impl Peer {
     /// Authenticated connections.
     pub fn connection_count(&self) -> usize {
-        let open = |connection: &&Connection| matches!(connection.stage, Stage::Open(_));
-        self.connections.all.values().filter(open).count()
+        self.connections.all.values().filter(|connection| connection.is_open()).count()
     }
 
     /// The connection that is used to send to a peer, if one stands.
@@ -204,15 +214,13 @@ impl Peer {
 
     pub(crate) fn on_dialed(&mut self, connection: ConnectionId, binding: Option<TlsBinding>) {
         let Some(it) = self.connections.all.get_mut(&connection) else { return };
-        if !matches!(it.stage, Stage::Dialing) {
-            return;
-        }
-        it.stage = Stage::Handshake(Box::new(Handshake::new(binding)));
+        let Connection::Dialing(role) = it else { return };
+        *it = Connection::Handshake(role.clone(), Box::new(Handshake::new(binding)));
         self.begin_handshake(connection);
     }
 
     pub(crate) fn on_dial_failed(&mut self, connection: ConnectionId) {
-        if matches!(self.connections.all.get(&connection), Some(Connection { stage: Stage::Dialing, .. })) {
+        if matches!(self.connections.all.get(&connection), Some(Connection::Dialing(_))) {
             self.drop_connection(connection);
         }
     }
@@ -226,7 +234,8 @@ impl Peer {
             let reason = CloseReason::Handshake(Reject::OverLimit);
             return self.shared.emit(Output::Close { connection, reason });
         }
-        self.connections.add(connection, Role::Accepted, Stage::Handshake(Box::new(Handshake::new(binding))));
+        let handshake = Box::new(Handshake::new(binding));
+        self.connections.add(connection, Connection::Handshake(Role::Accepted, handshake));
         self.begin_handshake(connection);
     }
 
@@ -234,7 +243,7 @@ impl Peer {
         if self.awaits_verdict_of_probe(connection) {
             return;
         }
-        let was_open = self.connections.open(connection).map(|open| open.auth.pki_id);
+        let was_open = self.connections.open(connection).map(|open| open.pki_id);
         self.drop_connection(connection);
         if let Some(pki_id) = was_open
             && !self.connections.connected(&pki_id)
@@ -282,11 +291,10 @@ impl Peer {
 
     /// Forgets a connection that has ended, whoever ended it.
     fn drop_connection(&mut self, connection: ConnectionId) {
-        let Some(Connection { role, stage }) = self.connections.remove(connection) else { return };
+        let Some(removed) = self.connections.remove(connection) else { return };
         self.shared.timers.clear(&Timer::Handshake(connection));
-        match (stage, role) {
-            (Stage::Open(open), _) => {
-                let pki_id = open.auth.pki_id;
+        match removed {
+            Connection::Open(Open { pki_id, .. }) => {
                 if let Some(links) = self.connections.links.get_mut(&pki_id)
                     && !links.remove(connection)
                 {
@@ -294,9 +302,11 @@ impl Peer {
                 }
                 self.shared.event(Event::Disconnected { connection, pki_id });
             }
-            (_, Role::Accepted) => {}
-            (_, Role::Dialed(expected)) => self.dial_ended(expected, connection),
-            (_, Role::Probe(endpoint)) => self.on_probed(&endpoint, None),
+            Connection::Dialing(role) | Connection::Handshake(role, _) => match role {
+                Role::Accepted => {}
+                Role::Dialed(expected) => self.dial_ended(expected, connection),
+                Role::Probe(endpoint) => self.on_probed(&endpoint, None),
+            },
         }
         self.start_delayed_dials();
     }

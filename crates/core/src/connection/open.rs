@@ -2,7 +2,7 @@
 
 use super::handshake::Authenticated;
 use super::links::{Links, Settlement, goes_first};
-use super::{AuthDatum, Connection, Open, Stage};
+use super::{AuthDatum, Connection, Open};
 use crate::ids::{ConnectionId, Endpoint, PkiId};
 use crate::output::{CloseReason, Event, Output};
 use crate::peer::Peer;
@@ -17,11 +17,11 @@ impl Peer {
     pub(crate) fn on_frame(&mut self, connection: ConnectionId, frame: Envelope) {
         let now = self.shared.now;
         let Some(it) = self.connections.all.get_mut(&connection) else { return };
-        let Stage::Open(open) = &mut it.stage else {
+        let Connection::Open(open) = it else {
             return self.on_handshake_frame(connection, frame);
         };
         open.received = now;
-        let sender = Sender { connection, pki_id: open.auth.pki_id, org: open.auth.org.clone() };
+        let sender = Sender { connection, pki_id: open.pki_id, org: open.org.clone() };
         match frame.view() {
             Ok(envelope) => self.on_envelope(&sender, &envelope),
             Err(error) => {
@@ -53,9 +53,11 @@ impl Peer {
             return self.refuse(connection, reason);
         }
         let (pki_id, org, now) = (auth.pki_id, auth.org.clone(), self.shared.now);
-        let Some(Connection { role, .. }) = self.connections.remove(connection) else { return };
-        let open = Open { auth, received: now };
-        self.connections.all.insert(connection, Connection { role, stage: Stage::Open(Box::new(open)) });
+        if self.connections.remove(connection).is_none() {
+            return;
+        }
+        let open = Open { pki_id, org: org.clone(), received: now, auth: Box::new(auth) };
+        self.connections.all.insert(connection, Connection::Open(open));
         self.shared.timers.clear(&Timer::Handshake(connection));
         self.shared.event(Event::Connected { connection, pki_id, org });
         self.link(connection, pki_id);
@@ -128,9 +130,9 @@ impl Peer {
         let (now, settling, me) = (self.shared.now, self.settling_time(), self.shared.me.pki_id);
         let connections = &mut self.connections;
         let all = &connections.all;
-        let received = |connection| match &all.get(&connection)?.stage {
-            Stage::Open(open) => Some(open.received),
-            Stage::Dialing | Stage::Handshake(_) => None,
+        let received = |connection| match all.get(&connection)? {
+            Connection::Open(open) => Some(open.received),
+            Connection::Dialing(_) | Connection::Handshake(..) => None,
         };
         let mut again = false;
         let mut retired = Vec::new();

@@ -1,6 +1,6 @@
 //! Sending to a peer, wherever it is connected, and dialling it if it is not.
 
-use super::{Role, Stage};
+use super::{Connection, Role};
 use crate::ids::{ConnectionId, Endpoint, PkiId};
 use crate::output::{CloseReason, Output, Priority};
 use crate::peer::Peer;
@@ -98,7 +98,7 @@ impl Peer {
     fn dial(&mut self, role: Role, endpoint: Endpoint) -> ConnectionId {
         self.connections.dialed_count += 1;
         let connection = ConnectionId::dialed(self.connections.dialed_count);
-        self.connections.add(connection, role, Stage::Dialing);
+        self.connections.add(connection, Connection::Dialing(role));
         self.shared.emit(Output::Dial { connection, endpoint });
         connection
     }

@@ -66,7 +66,7 @@ impl Peer {
 
     /// All blocks of a channel go to the same receivers; who delivered one of them may be among these, and is left out then.
     fn emit_blocks(&mut self, channel: &ChannelId, blocks: Vec<Outgoing>) {
-        let receivers = self.draw(|peer, member| peer.may_get_blocks(member, channel));
+        let receivers = self.draw(false, |peer, member| peer.may_get_blocks(member, channel));
         for (envelope, delivered_by) in blocks {
             let receivers = without(&receivers, delivered_by);
             self.push_to(&receivers, &envelope, Priority::Block);
@@ -76,7 +76,7 @@ impl Peer {
     fn emit_state_info(&mut self, push: Push) {
         let Push::StateInfo { channel, envelope, origin, delivered_by } = push else { return };
         let channel = channel.filter(|_| self.has_external_endpoint(&origin));
-        let receivers = self.draw(|peer, member| {
+        let receivers = self.draw(false, |peer, member| {
             peer.may_get_state_info(member, channel.as_ref()) && Some(member.pki_id) != delivered_by
         });
         self.push_to(&receivers, &envelope, Priority::Membership);
@@ -85,7 +85,7 @@ impl Peer {
     /// Messages of members of the own organisation that hide from others go to the same receivers.
     fn emit_hidden(&mut self, pushes: Vec<Push>) {
         let own_org = self.shared.me.org.clone();
-        let receivers = self.draw(|_, member| member.org == own_org);
+        let receivers = self.draw(false, |_, member| member.org == own_org);
         for push in pushes {
             let Push::Alive { envelope, delivered_by, .. } = push else { continue };
             self.push_alive(&envelope, without(&receivers, delivered_by));
@@ -97,7 +97,7 @@ impl Peer {
         let Push::Alive { envelope, origin_org, delivered_by, .. } = push else { return };
         let own_org = self.shared.me.org.clone();
         let is_own = origin_org == own_org;
-        let mut receivers = self.draw(|_, member: &Member| {
+        let mut receivers = self.draw(false, |_, member: &Member| {
             (is_own || member.org == own_org || member.org == origin_org)
                 && Some(member.pki_id) != delivered_by
         });

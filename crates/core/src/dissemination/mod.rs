@@ -39,7 +39,7 @@ impl Peer {
         }
         match push {
             Push::Alive { envelope, origin, origin_org, external_endpoint_empty, delivered_by } => {
-                let receivers = self.draw(|peer, member| {
+                let receivers = self.draw(false, |peer, member| {
                     peer.may_get_alive(member, &origin_org, external_endpoint_empty)
                         && member.pki_id != origin
                         && Some(member.pki_id) != delivered_by
@@ -48,7 +48,8 @@ impl Peer {
             }
             Push::StateInfo { channel, envelope, origin, delivered_by } => {
                 let channel = channel.filter(|_| self.has_external_endpoint(&origin));
-                let receivers = self.draw(|peer, member| {
+                let only_own_org = channel.is_none();
+                let receivers = self.draw(only_own_org, |peer, member| {
                     peer.may_get_state_info(member, channel.as_ref())
                         && member.pki_id != origin
                         && Some(member.pki_id) != delivered_by
@@ -56,7 +57,7 @@ impl Peer {
                 self.push_to(&receivers, &envelope, Priority::Membership);
             }
             Push::Block { channel, number, envelope, delivered_by } => {
-                let receivers = self.draw(|peer, member| {
+                let receivers = self.draw(true, |peer, member| {
                     peer.lacks_block(member, &channel, number) && Some(member.pki_id) != delivered_by
                 });
                 self.note_receivers(&channel, number, &receivers);
@@ -72,7 +73,7 @@ impl Peer {
         if origin_org == own_org {
             return !external_endpoint_empty || member.org == *own_org;
         }
-        (member.org == *own_org || member.org == *origin_org) && !member.endpoint.is_empty()
+        (member.org == *own_org || member.org == *origin_org) && member.is_external()
     }
 
     /// Spec/05 §8.3, rows "StateInfo": `channel` is given if it is joined and the origin shows itself to other organisations.
@@ -101,12 +102,15 @@ impl Peer {
     }
 
     /// Up to `propagate_peer_count` random living members that `may` have the message and, unless it is left to chance, can be
-    /// reached now, with their organisation.
-    fn draw(&mut self, may: impl Fn(&Self, &Member) -> bool) -> Vec<(PkiId, MspId)> {
+    /// reached now, with their organisation. `only_own_org`: nobody else may have it.
+    fn draw(&mut self, only_own_org: bool, may: impl Fn(&Self, &Member) -> bool) -> Vec<(PkiId, MspId)> {
         let wanted = self.shared.config.propagate_peer_count;
         let mut rng = self.shared.rng.fork();
         let blindly = self.shared.config.rules.pushes_in_bursts();
         let may = |peer: &Self, member: &Member| may(peer, member) && (blindly || peer.can_reach(member));
+        if let Some(drawn) = self.draw_neighbours(wanted, only_own_org, &mut rng, may) {
+            return drawn.into_iter().map(|member| (member.pki_id, member.org.clone())).collect();
+        }
         if let Some(drawn) = self.draw_from_many(wanted, &mut rng, may) {
             return drawn;
         }
@@ -169,8 +173,7 @@ impl Peer {
     fn push_alive(&mut self, envelope: &EnvelopeView, receivers: Vec<(PkiId, MspId)>) {
         for (pki_id, org) in receivers {
             let is_own_org = org == self.shared.me.org;
-            let envelope =
-                if is_own_org { Envelope::from(envelope) } else { Envelope::from(envelope.without_secret()) };
+            let envelope = Envelope::from(if is_own_org { envelope.clone() } else { envelope.stripped() });
             self.shared.stats.pushed_count += 1;
             self.send_to(pki_id, envelope, Priority::Membership);
         }

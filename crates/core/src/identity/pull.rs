@@ -17,7 +17,7 @@ use crate::time::Instant;
 use crate::timers::Timer;
 use bytes::Bytes;
 use core::time::Duration;
-use selvedge_proto::envelope::{ContentKind, EnvelopeView, seal};
+use selvedge_proto::envelope::{ContentKind, Envelope, EnvelopeView, seal};
 use selvedge_proto::gossip::{DataDigest, DataRequest, GossipHello};
 use selvedge_proto::validate::{self, Malformed};
 use std::collections::{BTreeMap, BTreeSet};
@@ -53,8 +53,8 @@ pub(crate) struct Item {
 /// State of the identity pull.
 #[derive(Debug)]
 pub(crate) struct IdentityPull {
-    /// Marshalled envelopes, the own one included.
-    items: Table<PkiId, Bytes>,
+    /// Envelopes by whose identity is in them, the own one included.
+    items: Table<PkiId, Envelope>,
     /// Items that are being checked.
     verifying: Verifying,
     initiator: Initiator<PkiId>,
@@ -71,7 +71,7 @@ impl IdentityPull {
     pub(crate) fn new(seed: u64) -> Self {
         Self {
             items: Table::new(seed),
-            verifying: Verifying::default(),
+            verifying: Verifying::new(seed),
             initiator: Initiator::default(),
             responder: Responder::default(),
             round_at: Instant::default(),
@@ -133,9 +133,12 @@ impl Peer {
         self.request_identities(again);
         if begins {
             self.sign_own_item();
-            let mut partners: Vec<PkiId> = self.membership.alive().map(|member| member.pki_id).collect();
-            self.shared.rng.shuffle(&mut partners);
-            partners.truncate(self.shared.config.pull_peer_count);
+            let partners = self.draw_partners(|_, _| true).unwrap_or_else(|| {
+                let mut partners: Vec<PkiId> = self.membership.alive().map(|member| member.pki_id).collect();
+                self.shared.rng.shuffle(&mut partners);
+                partners.truncate(self.shared.config.pull_peer_count);
+                partners
+            });
             for partner in partners {
                 self.greet(partner);
             }
@@ -206,7 +209,7 @@ impl Peer {
     }
 
     /// What a peer of `org` may have (spec/05 §11.2), its own organisation's first.
-    fn items_for(&self, org: &MspId) -> Vec<(MspId, PkiId, &Bytes)> {
+    fn items_for(&self, org: &MspId) -> Vec<(MspId, PkiId, &Envelope)> {
         let own_org = &self.shared.me.org;
         let mut items: Vec<_> = self
             .identities
@@ -260,14 +263,14 @@ impl Peer {
         let mut items = self.items_for(&sender.org);
         let asked: BTreeSet<PkiId> = digests.iter().filter_map(|id| PkiId::from_wire(id)).collect();
         items.retain(|(_, pki_id, _)| asked.contains(pki_id));
-        let items: Vec<(MspId, Bytes)> =
+        let items: Vec<(MspId, Envelope)> =
             items.into_iter().map(|(org, _, item)| (org, item.clone())).collect();
         let now = self.shared.now;
         let granted = self.identities.pull.responder.request(now, sender.pki_id, nonce, items.len())?;
         let bytes_max = self.shared.config.limits.state_response_bytes_max;
         // a Go peer drops the whole update for one identity of an organisation it does not know (spec/05 §15.8)
         for of_org in items[..granted.min(items.len())].chunk_by(|(a, _), (b, _)| a == b) {
-            let of_org: Vec<Bytes> = of_org.iter().map(|(_, item)| item.clone()).collect();
+            let of_org: Vec<Envelope> = of_org.iter().map(|(_, item)| item.clone()).collect();
             for update in updates(PullOf::Identities, nonce, &of_org, bytes_max) {
                 self.reply(sender, update, Priority::Membership);
             }
@@ -278,9 +281,9 @@ impl Peer {
     fn on_identity_update(&mut self, sender: &Sender, view: &EnvelopeView) -> Result<(), Reject> {
         let nonce = view.pull().ok_or(Malformed::ContentMissing)?.nonce;
         self.identities.pull.initiator.update(sender.pki_id, nonce)?;
-        for element in view.elements().take(self.shared.config.limits.elements_per_message_max) {
+        for element in view.parts().take(self.shared.config.limits.elements_per_message_max) {
             let item = element.map_err(Malformed::from)?.envelope;
-            match self.take_identity_item(sender, item) {
+            match self.take_identity_item(sender, &item) {
                 Ok(()) | Err(Reject::Unfitting(Unfitting::Duplicate | Unfitting::Own)) => {}
                 Err(reason) => self.reject(sender, ContentKind::PeerIdentity, reason),
             }
@@ -288,8 +291,8 @@ impl Peer {
         Ok(())
     }
 
-    fn take_identity_item(&mut self, sender: &Sender, item: Bytes) -> Result<(), Reject> {
-        let view = EnvelopeView::parse(item).map_err(Malformed::from)?;
+    fn take_identity_item(&mut self, sender: &Sender, item: &Envelope) -> Result<(), Reject> {
+        let view = item.view().map_err(Malformed::from)?;
         let content = validate::nested_identity(&view)?;
         validate::signed(&view)?;
         let pki_id = PkiId::from_wire(&content.pki_id).ok_or(Misbehaviour::IdentityMismatch)?;
@@ -302,25 +305,18 @@ impl Peer {
         if self.identities.pull.items.contains_key(&pki_id) {
             return Err(Unfitting::Duplicate.into());
         }
-        let view =
-            EnvelopeView::parse(seal(view.payload(), view.signature(), None)).map_err(Malformed::from)?;
+        // detached, so that an identity kept for long does not keep the whole update
+        let view = view.bare().detached();
         self.identities.pull.verifying.begin(pki_id, &view)?;
-        let taken = self.check_item(sender, pki_id, &content.cert, view.clone());
+        let taken = self.check_item(sender, pki_id, view.clone());
         if taken.is_err() {
             self.identities.pull.verifying.end(&pki_id, &view);
         }
         taken
     }
 
-    fn check_item(
-        &mut self,
-        sender: &Sender,
-        pki_id: PkiId,
-        identity: &Bytes,
-        view: EnvelopeView,
-    ) -> Result<(), Reject> {
-        // copied, so that an identity kept for long does not keep the whole update
-        let identity = Bytes::copy_from_slice(identity);
+    fn check_item(&mut self, sender: &Sender, pki_id: PkiId, view: EnvelopeView) -> Result<(), Reject> {
+        let identity = validate::nested_identity(&view)?.cert;
         let item = Box::new(Item { sender: sender.clone(), pki_id, identity, view });
         if self.identities.known(&pki_id).is_some_and(|known| known.identity == item.identity) {
             return self.verify_item(item, None);
@@ -346,7 +342,7 @@ impl Peer {
         match (waiting, answer) {
             (Waiting::OwnItem(payload), Answer::Signed(Some(signature))) => {
                 let me = self.shared.me.pki_id;
-                self.identities.pull.items.insert(me, seal(&payload, &signature, None));
+                self.identities.pull.items.insert(me, Envelope::from(seal(&payload, &signature, None)));
             }
             // tried again with the next round
             (Waiting::OwnItem(_), Answer::Signed(None)) => self.identities.pull.is_signing = false,
@@ -385,7 +381,7 @@ impl Peer {
         }
         // it may have been dropped while its signature was verified
         if self.identities.known(pki_id).is_some() {
-            self.identities.pull.items.insert(*pki_id, view.detached().raw().clone());
+            self.identities.pull.items.insert(*pki_id, Envelope::from(view));
             self.identities.pull.initiator.received(pki_id);
             self.identities.pull.quiet_rounds = 0;
         }

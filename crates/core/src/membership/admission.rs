@@ -18,7 +18,6 @@ use crate::timers::Timer;
 use bytes::Bytes;
 use core::time::Duration;
 use selvedge_proto::envelope::{ContentKind, EnvelopeView};
-use selvedge_proto::gossip::AliveMessage;
 use selvedge_proto::validate::{self, Malformed};
 use std::collections::BTreeMap;
 
@@ -70,7 +69,6 @@ pub(crate) struct Candidate {
     source: Source,
     pki_id: PkiId,
     time: Time,
-    endpoint: Endpoint,
     envelope: EnvelopeView,
     /// An identity that came with the message and is not stored yet.
     embedded: Bytes,
@@ -78,7 +76,7 @@ pub(crate) struct Candidate {
 }
 
 /// Verifications under way, and messages whose origin is not known yet.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Admission {
     pub(super) checks: Checks,
     strangers: BTreeMap<PkiId, Stranger>,
@@ -95,6 +93,11 @@ struct Stranger {
 }
 
 impl Admission {
+    pub(super) fn new(seed: u64) -> Self {
+        let checks = Checks::new(seed);
+        Self { checks, strangers: BTreeMap::new(), asked: BTreeMap::new(), own_echo: None }
+    }
+
     /// Gives the strangers who remained unknown for too long.
     fn sweep(&mut self, now: Instant) -> Vec<Stranger> {
         let is_old = |(_, stranger): &(&PkiId, &Stranger)| now.since(stranger.since) >= STRANGER_LIFETIME;
@@ -156,18 +159,16 @@ impl Peer {
         pki_id: PkiId,
         time: Time,
     ) -> Result<Progress, Reject> {
-        let alive = validate::nested_alive(envelope)?;
+        validate::check_nested_alive(envelope)?;
         validate::signed(envelope)?;
-        self.check_sizes(&alive)?;
+        self.check_sizes(envelope)?;
         let Some(source) = self.wait_for_check(source, pki_id, time, envelope)? else {
             return Ok(Progress::Checking);
         };
-        let endpoint = Endpoint::from(alive.membership.map(|member| member.endpoint).unwrap_or_default());
         let candidate = Candidate {
             source,
             pki_id,
             time,
-            endpoint,
             envelope: envelope.clone(),
             embedded: Bytes::new(),
             claims: None,
@@ -176,20 +177,19 @@ impl Peer {
             let (identity, org) = (known.identity.clone(), known.org.clone());
             return self.verify_alive(candidate, &identity, &org);
         }
-        if alive.identity.is_empty() {
+        let embedded = envelope.alive_identity();
+        if embedded.is_empty() {
             return self.keep_stranger(candidate);
         }
-        self.check_embedded(Candidate { embedded: alive.identity, ..candidate })
+        self.check_embedded(Candidate { embedded, ..candidate })
     }
 
     /// Spec/04 W-15.
-    pub(super) fn check_sizes(&self, alive: &AliveMessage) -> Result<(), Reject> {
+    pub(super) fn check_sizes(&self, alive: &EnvelopeView) -> Result<(), Reject> {
         let limits = &self.shared.config.limits;
-        let member = alive.membership.as_ref();
-        let fits = member.is_some_and(|member| {
-            member.endpoint.len() <= limits.endpoint_bytes_max
-                && member.metadata.len() <= limits.metadata_bytes_max
-        }) && alive.identity.len() <= limits.identity_bytes_max;
+        let fits = alive.alive_endpoint().len() <= limits.endpoint_bytes_max
+            && alive.alive_metadata_len() <= limits.metadata_bytes_max
+            && alive.alive_identity().len() <= limits.identity_bytes_max;
         if fits { Ok(()) } else { Err(Reject::OverLimit) }
     }
 
@@ -208,14 +208,13 @@ impl Peer {
     ) -> Result<Progress, Reject> {
         let own_org = *org == self.shared.me.org;
         // a foreign peer that nobody may reach must not be told of, so it is not taken in (W-8)
-        if !own_org && candidate.endpoint.is_empty() {
+        if !own_org && candidate.envelope.alive_endpoint().is_empty() {
             return Err(Misbehaviour::NotEntitled.into());
         }
         self.check_room(&candidate.pki_id)?;
         // the secret of another organisation should not have come here; it is not looked at
         if !own_org && candidate.envelope.secret().is_some() {
-            candidate.envelope =
-                EnvelopeView::parse(candidate.envelope.without_secret()).map_err(Malformed::from)?;
+            candidate.envelope = candidate.envelope.stripped();
         }
         let envelope = &candidate.envelope;
         let signed = Signed::of(envelope);
@@ -299,7 +298,7 @@ impl Peer {
 
     /// A verified message: what was known may have changed while it was verified.
     fn take_alive(&mut self, candidate: Candidate) -> Result<(), Reject> {
-        let Candidate { source, pki_id, time, endpoint, envelope, embedded, claims } = candidate;
+        let Candidate { source, pki_id, time, mut envelope, embedded, claims } = candidate;
         if let Some(claims) = claims {
             self.learn_identity(claims, &embedded)?;
         }
@@ -309,18 +308,15 @@ impl Peer {
         };
         let org = known.org.clone();
         let by_origin = source.sender().pki_id == pki_id;
-        let secret = envelope.secret().map(|secret| Endpoint::from(secret.internal_endpoint()));
-        let internal_endpoint =
-            secret.filter(|endpoint| endpoint.len() <= self.shared.config.limits.endpoint_bytes_max);
-        let has_secret = internal_endpoint.is_some();
+        let endpoint_bytes_max = self.shared.config.limits.endpoint_bytes_max;
+        if envelope.secret().is_some_and(|secret| secret.internal_endpoint().len() > endpoint_bytes_max) {
+            envelope = envelope.stripped();
+        }
+        let has_secret = envelope.secret().is_some();
         match self.membership.state.freshness(&pki_id, time, has_secret, by_origin) {
             Freshness::New => {}
             Freshness::Secret => {
-                self.membership.state.merge_secret(
-                    &pki_id,
-                    envelope,
-                    internal_endpoint.unwrap_or_else(|| Endpoint::from("")),
-                );
+                self.membership.state.merge_secret(&pki_id, envelope);
                 return Ok(());
             }
             outdated => {
@@ -332,24 +328,24 @@ impl Peer {
             }
         }
         self.check_room(&pki_id)?;
-        let announcement = Announcement { pki_id, org, time, endpoint, internal_endpoint, envelope };
+        let announcement = Announcement { pki_id, org, time, envelope };
         self.announce(announcement, &source);
         Ok(())
     }
 
     fn announce(&mut self, announcement: Announcement, source: &Source) {
-        let (now, own_org) = (self.shared.now, self.shared.me.org.clone());
+        let now = self.shared.now;
         let (pki_id, org) = (announcement.pki_id, announcement.org.clone());
-        let (endpoint, envelope) = (announcement.endpoint.clone(), announcement.envelope.clone());
+        let envelope = announcement.envelope.clone();
         let was_empty = self.membership.state.alive_count() == 0;
         let change = if matches!(source, Source::Response { dead: true, .. }) {
-            self.membership.state.announce_dead(announcement, now, &own_org)
+            self.membership.state.announce_dead(announcement, now)
         } else {
-            Some(self.membership.state.announce(announcement, now, &own_org))
+            Some(self.membership.state.announce(announcement, now))
         };
-        let is_external = !endpoint.is_empty();
         match change {
             Some(Change::Learned | Change::Resurrected) => {
+                let endpoint = Endpoint::from(envelope.alive_endpoint());
                 self.shared.event(Event::MemberAlive { pki_id, org: org.clone(), endpoint });
                 self.view_changed();
                 if was_empty {
@@ -370,11 +366,12 @@ impl Peer {
             Some(Change::Refreshed) | None => {}
         }
         if let Source::Pushed(sender) = source {
+            let external_endpoint_empty = envelope.alive_endpoint().is_empty();
             self.disseminate(Push::Alive {
                 envelope,
                 origin: pki_id,
                 origin_org: org,
-                external_endpoint_empty: !is_external,
+                external_endpoint_empty,
                 delivered_by: Some(sender.pki_id),
             });
         }
@@ -421,7 +418,7 @@ impl Peer {
             return Err(own.into());
         }
         self.membership.admission.own_echo = Some(now);
-        let endpoint = Endpoint::from(if internal.is_empty() { endpoint } else { internal });
+        let endpoint = Endpoint::from(if internal.is_empty() { &endpoint[..] } else { internal });
         let signed = Signed::of(envelope);
         let ticket = self.shared.ticket(shared::Waiting::Membership(Waiting::OwnEcho(endpoint)));
         self.shared.verify(
@@ -493,7 +490,8 @@ impl Peer {
     /// The set of alive members changed: look around more often for a while.
     pub(super) fn view_changed(&mut self) {
         self.membership.exchange.heard_news();
-        if !self.shared.config.rules.heeds_news() {
+        // in a huge network somebody comes or goes at any time, and an answer is huge as well
+        if self.membership.has_neighbours() || !self.shared.config.rules.heeds_news() {
             return;
         }
         let soon = backoff::jitter(Duration::from_secs(1), 250, &mut self.shared.rng);

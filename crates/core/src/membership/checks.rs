@@ -6,13 +6,13 @@ use super::state::Time;
 use crate::ids::PkiId;
 use crate::peer::Peer;
 use crate::reject::{Reject, Unfitting};
+use crate::table::Table;
 use selvedge_proto::envelope::EnvelopeView;
-use std::collections::BTreeMap;
 
 /// Checks under way, by origin.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Checks {
-    by_origin: BTreeMap<PkiId, Vec<Check>>,
+    by_origin: Table<PkiId, Vec<Check>>,
 }
 
 /// The check of an envelope: of its message, of its secret, or of both.
@@ -49,8 +49,14 @@ impl Check {
 }
 
 impl Checks {
+    pub(super) fn new(seed: u64) -> Self {
+        Self { by_origin: Table::new(seed) }
+    }
+
     pub(super) fn begin(&mut self, origin: PkiId, check: Check) {
-        self.by_origin.entry(origin).or_default().push(check);
+        if let Some(checks) = self.by_origin.get_or_insert_with(origin, Vec::new) {
+            checks.push(check);
+        }
     }
 
     /// Ends the check of an envelope; gives what waited for it.

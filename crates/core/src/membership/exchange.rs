@@ -4,6 +4,7 @@ use super::admission::{Progress, Source};
 use super::disclosure::{Party, may_disclose, may_see_secrets};
 use super::messages;
 use super::own::Purpose;
+use super::state::Member;
 use crate::ids::{ConnectionId, Endpoint, PkiId};
 use crate::output::{CloseReason, Priority};
 use crate::peer::Peer;
@@ -12,9 +13,8 @@ use crate::reject::{Misbehaviour, Reject, Unfitting};
 use crate::shared::Sender;
 use crate::time::Instant;
 use crate::timers::Timer;
-use bytes::Bytes;
 use core::time::Duration;
-use selvedge_proto::envelope::{ContentKind, ElementList, EnvelopeView};
+use selvedge_proto::envelope::{ContentKind, ElementList, Envelope, EnvelopeView};
 use selvedge_proto::validate::{self, Malformed};
 use std::collections::{BTreeMap, VecDeque};
 
@@ -47,7 +47,7 @@ struct Asked {
 struct Response {
     sender: Sender,
     /// What is not looked at yet: whether it stands in the list of the dead, and the envelope.
-    elements: VecDeque<(bool, Bytes)>,
+    elements: VecDeque<(bool, Envelope)>,
     checking_count: usize,
 }
 
@@ -99,12 +99,9 @@ impl Peer {
         nonce: u64,
     ) {
         let org = self.org_of(&pki_id);
-        let own = if may_see_secrets(&self.shared.me.org, org.as_ref()) {
-            own.raw().clone()
-        } else {
-            own.without_secret()
-        };
-        let request = messages::request(&own, nonce);
+        let own =
+            if may_see_secrets(&self.shared.me.org, org.as_ref()) { own.clone() } else { own.stripped() };
+        let request = messages::request(own.into(), nonce);
         match endpoint {
             Some(endpoint) => self.send_to_endpoint(pki_id, &endpoint, request, Priority::Membership),
             None => self.send_to(pki_id, request, Priority::Membership),
@@ -125,17 +122,22 @@ impl Peer {
         let pause = self.regular(pause, 100);
         self.shared.timers.set(Timer::MembershipSync, self.shared.now + pause);
 
-        let is_external = !self.shared.config.external_endpoint.is_empty();
-        let own_org = &self.shared.me.org;
-        // without an external endpoint this node would be disconnected by peers of other organisations (spec/04 §15)
-        let candidates = self
-            .membership
-            .alive()
-            .filter(|member| (is_external || member.org == *own_org) && member.reach.suspected.is_none());
-        let mut candidates: Vec<PkiId> = candidates.map(|member| member.pki_id).collect();
-        let chosen_count = self.shared.config.pull_peer_count.min(candidates.len());
         // a Go peer makes a new one each time
         let age_max = if heeds_news { self.shared.config.alive_time_interval } else { Duration::ZERO };
+        // without an external endpoint this node would be disconnected by peers of other organisations (spec/04 §15)
+        let may_be_asked = |peer: &Self, member: &Member| {
+            let is_external = !peer.shared.config.external_endpoint.is_empty();
+            (is_external || member.is_own_org()) && member.reach().suspected.is_none()
+        };
+        if let Some(partners) = self.draw_partners(may_be_asked) {
+            for pki_id in partners {
+                self.ask_membership(pki_id, None, age_max);
+            }
+            return;
+        }
+        let candidates = self.membership.alive().filter(|member| may_be_asked(self, member));
+        let mut candidates: Vec<PkiId> = candidates.map(|member| member.pki_id).collect();
+        let chosen_count = self.shared.config.pull_peer_count.min(candidates.len());
         for chosen in 0..chosen_count {
             let other = self.shared.rng.usize(chosen..candidates.len());
             candidates.swap(chosen, other);
@@ -158,15 +160,15 @@ impl Peer {
         if !self.membership.exchange.rate.admit(self.shared.now, sender.pki_id, per_second_max) {
             return Err(Reject::OverLimit);
         }
-        let element =
-            envelope.elements().next().ok_or(Malformed::SelfInformationMissing)?.map_err(Malformed::from)?;
-        let inner = EnvelopeView::parse(element.envelope).map_err(Malformed::from)?;
+        let part =
+            envelope.parts().next().ok_or(Malformed::SelfInformationMissing)?.map_err(Malformed::from)?;
+        let inner = part.envelope.view().map_err(Malformed::from)?;
         let alive = validate::nested_alive(&inner)?;
         let member = alive.membership.as_ref().ok_or(Malformed::MembershipMissing)?;
         if member.pki_id[..] != sender.pki_id.as_bytes()[..] {
             return Err(Misbehaviour::SenderMismatch.into());
         }
-        self.check_sizes(&alive)?;
+        self.check_sizes(&inner)?;
         let is_external = !member.endpoint.is_empty();
         // before anything is taken in (W-8)
         if !self.may_answer(sender, is_external) {
@@ -200,7 +202,7 @@ impl Peer {
     /// Answers a requester whose self information was just verified.
     pub(super) fn answer_membership(&mut self, sender: &Sender, nonce: u64) {
         let member = self.membership.state.member(&sender.pki_id);
-        let is_external = member.is_some_and(|member| !member.endpoint.is_empty());
+        let is_external = member.is_some_and(|member| member.is_external());
         self.answer_membership_as(sender, nonce, is_external);
     }
 
@@ -230,22 +232,25 @@ impl Peer {
         let requester = Party { org: &sender.org, is_external: requester_is_external };
         let with_secrets = may_see_secrets(own_org, Some(&sender.org));
         let dress = |envelope: &EnvelopeView| {
-            if with_secrets { envelope.raw().clone() } else { envelope.without_secret() }
+            Envelope::from(if with_secrets { envelope.clone() } else { envelope.stripped() })
         };
         let limit = self.shared.config.limits.elements_per_message_max;
         let tell = |is_alive: bool| {
             let members = self.membership.state.members().filter(move |member| member.is_alive() == is_alive);
             members.filter(|member| {
-                let origin = Party { org: &member.org, is_external: !member.endpoint.is_empty() };
+                let origin = Party { org: &member.org, is_external: member.is_external() };
                 may_disclose(own_org, origin, requester)
             })
         };
-        let mut alive: Vec<Bytes> =
-            tell(true).take(limit.saturating_sub(1)).map(|member| dress(&member.envelope)).collect();
+        let mut alive: Vec<Envelope> =
+            tell(true).take(limit.saturating_sub(1)).filter_map(Member::envelope).map(dress).collect();
         alive.push(dress(own));
-        let dead: Vec<Bytes> =
-            tell(false).take(limit - alive.len().min(limit)).map(|member| dress(&member.envelope)).collect();
-        let response = messages::response(&alive, &dead, nonce);
+        let dead: Vec<Envelope> = tell(false)
+            .take(limit - alive.len().min(limit))
+            .filter_map(Member::envelope)
+            .map(dress)
+            .collect();
+        let response = messages::response(alive, dead, nonce);
         self.reply(sender, response, Priority::Membership);
     }
 
@@ -267,7 +272,7 @@ impl Peer {
         }
         let limit = self.shared.config.limits.elements_per_message_max;
         let mut elements = VecDeque::new();
-        for element in envelope.elements().take(limit) {
+        for element in envelope.parts().take(limit) {
             match element {
                 Ok(element) if element.list == ElementList::Alive => {
                     elements.push_back((false, element.envelope));
@@ -303,7 +308,7 @@ impl Peer {
                 }
                 return;
             };
-            match self.admit_element(&sender, dead, element) {
+            match self.admit_element(&sender, dead, &element) {
                 Ok(Progress::Checking) => {
                     if let Some(response) = self.membership.exchange.responses.get_mut(&connection) {
                         response.checking_count += 1;
@@ -315,8 +320,8 @@ impl Peer {
         }
     }
 
-    fn admit_element(&mut self, sender: &Sender, dead: bool, element: Bytes) -> Result<Progress, Reject> {
-        let envelope = EnvelopeView::parse(element).map_err(Malformed::from)?;
+    fn admit_element(&mut self, sender: &Sender, dead: bool, element: &Envelope) -> Result<Progress, Reject> {
+        let envelope = element.view().map_err(Malformed::from)?;
         if dead && self.knows_more_than_dead(&envelope) {
             return Err(Unfitting::Duplicate.into());
         }

@@ -5,7 +5,7 @@ use crate::ids::Endpoint;
 use bytes::{BufMut, Bytes, BytesMut};
 use prost::Message;
 use prost::encoding::{WireType, encode_key, encode_varint, encoded_len_varint};
-use selvedge_proto::envelope::{ContentKind, payload_of};
+use selvedge_proto::envelope::{ContentKind, ElementList, Envelope, Part, payload_of};
 use selvedge_proto::gossip::gossip_message::{Content, Tag};
 use selvedge_proto::gossip::{AliveMessage, GossipMessage, Member, PeerTime};
 
@@ -35,17 +35,23 @@ pub(super) fn alive_payload(
     })
 }
 
-/// A membership request around the marshalled envelope of an alive message.
-pub(super) fn request(self_information: &[u8], nonce: u64) -> Bytes {
-    seal(ContentKind::MemReq, nonce, &[(SELF_INFORMATION, self_information)])
+/// A membership request around the envelope of an alive message.
+pub(super) fn request(self_information: Envelope, nonce: u64) -> Envelope {
+    let raw = seal(ContentKind::MemReq, nonce, &[(SELF_INFORMATION, self_information.bytes())]);
+    let list = ElementList::SelfInformation;
+    Envelope::holding(raw, vec![Part { list, envelope: self_information }])
 }
 
-/// A membership response around marshalled envelopes of alive messages.
-pub(super) fn response(alive: &[Bytes], dead: &[Bytes], nonce: u64) -> Bytes {
-    let alive = alive.iter().map(|element| (ALIVE, &element[..]));
-    let dead = dead.iter().map(|element| (DEAD, &element[..]));
-    let fields: Vec<_> = alive.chain(dead).collect();
-    seal(ContentKind::MemRes, nonce, &fields)
+/// A membership response around envelopes of alive messages.
+pub(super) fn response(alive: Vec<Envelope>, dead: Vec<Envelope>, nonce: u64) -> Envelope {
+    let of = |number, list| move |envelope: Envelope| (number, Part { list, envelope });
+    let alive = alive.into_iter().map(of(ALIVE, ElementList::Alive));
+    let (numbers, parts): (Vec<u32>, Vec<Part>) =
+        alive.chain(dead.into_iter().map(of(DEAD, ElementList::Dead))).unzip();
+    let bytes = parts.iter().map(|part| &part.envelope.bytes()[..]);
+    let fields: Vec<_> = numbers.into_iter().zip(bytes).collect();
+    let raw = seal(ContentKind::MemRes, nonce, &fields);
+    Envelope::holding(raw, parts)
 }
 
 /// An unsigned envelope around a message whose content has these fields.
@@ -117,23 +123,28 @@ mod tests {
 
     #[test]
     fn a_request_is_encoded_as_fabric_does() {
-        assert_eq!(inside(request(&[0x0a, 1, 1], 9)), "0809180132050a030a0101");
+        let request = |inner: &'static [u8], nonce| {
+            request(Envelope::from(Bytes::from_static(inner)), nonce).bytes().clone()
+        };
+        assert_eq!(inside(request(&[0x12, 1, 1], 9)), "0809180132050a03120101");
         assert_eq!(inside(request(INNER, 300)), "08ac02180132090a070a020102120103");
     }
 
     #[test]
     fn a_response_is_encoded_as_fabric_does() {
-        let inner = Bytes::from_static(INNER);
-        let both = response(core::slice::from_ref(&inner), core::slice::from_ref(&inner), 300);
+        let inner = Envelope::from(Bytes::from_static(INNER));
+        let response = |alive, dead, nonce| response(alive, dead, nonce).bytes().clone();
+        let both = response(vec![inner.clone()], vec![inner], 300);
         assert_eq!(inside(both), "08ac0218013a120a070a02010212010312070a020102120103");
-        assert_eq!(inside(response(&[], &[], 0)), "18013a00");
+        assert_eq!(inside(response(vec![], vec![], 0)), "18013a00");
     }
 
     #[test]
     fn large_responses_have_their_lengths_right() {
-        let element = Bytes::from(vec![7; 300]);
-        let envelope = response(&vec![element.clone(); 1000], &[], u64::MAX);
-        let view = EnvelopeView::parse(envelope).unwrap();
+        let element = selvedge_proto::envelope::seal(&[], &[7; 300], None);
+        let inner = Envelope::from(element.clone());
+        let envelope = response(vec![inner; 1000], vec![], u64::MAX);
+        let view = EnvelopeView::parse(envelope.bytes().clone()).unwrap();
         assert_eq!(view.kind(), ContentKind::MemRes);
         assert_eq!(view.nonce(), u64::MAX);
         assert!(view.elements().all(|it| it.unwrap().envelope == element));

@@ -6,6 +6,7 @@ mod checks;
 mod disclosure;
 mod exchange;
 mod messages;
+mod neighbours;
 mod own;
 mod reach;
 mod secrets;
@@ -73,11 +74,11 @@ pub struct MemberView {
 }
 
 impl Membership {
-    pub(crate) fn new(seed: u64) -> Self {
+    pub(crate) fn new(own_org: MspId, neighbour_count: usize, seed: u64) -> Self {
         Self {
-            state: State::new(seed),
+            state: State::new(own_org, neighbour_count, seed),
             own: OwnAlive::default(),
-            admission: Admission::default(),
+            admission: Admission::new(seed),
             exchange: Exchange::default(),
             targets: Targets::default(),
         }
@@ -86,6 +87,11 @@ impl Membership {
     /// Alive members.
     pub(crate) fn alive(&self) -> impl Iterator<Item = &Member> {
         self.state.members().filter(|member| member.is_alive())
+    }
+
+    /// Whether members are so many that a peer talks to neighbours only.
+    pub(crate) fn has_neighbours(&self) -> bool {
+        self.state.neighbours().are_needed()
     }
 
     /// How many members are known, alive or dead.
@@ -120,8 +126,8 @@ impl Peer {
         let view = |member: &Member| MemberView {
             pki_id: member.pki_id,
             org: member.org.clone(),
-            endpoint: member.endpoint.clone(),
-            internal_endpoint: member.internal_endpoint.clone(),
+            endpoint: Endpoint::from(member.endpoint()),
+            internal_endpoint: Endpoint::from(member.internal_endpoint()),
             is_alive: member.is_alive(),
             silence: self.shared.now.since(member.refreshed),
         };

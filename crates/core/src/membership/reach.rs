@@ -114,7 +114,7 @@ impl Peer {
     }
 
     /// Whether an endpoint is this node's (spec/04 §7.4).
-    pub(super) fn is_own_endpoint(&self, endpoint: &Endpoint) -> bool {
+    pub(super) fn is_own_endpoint(&self, endpoint: &str) -> bool {
         let config = &self.shared.config;
         if endpoint.is_empty() {
             return false;
@@ -130,23 +130,26 @@ impl Peer {
 
     /// Whether a member's endpoint is a configured one: then it is never forgotten (spec/04 §6.4).
     pub(super) fn is_exempt(targets: &Targets, member: &super::Member) -> bool {
-        let is_target = |endpoint: &Endpoint| !endpoint.is_empty() && targets.contains_key(&normal(endpoint));
-        is_target(&member.endpoint) || is_target(&member.internal_endpoint)
+        let is_target = |endpoint: &str| !endpoint.is_empty() && targets.contains_key(&normal(endpoint));
+        is_target(member.endpoint()) || is_target(member.internal_endpoint())
     }
 
     /// Where a peer can be dialled now; `None` if it is not known, publishes no endpoint, or was tried in vain just now.
     pub(crate) fn endpoint_to_dial(&self, pki_id: &PkiId) -> Option<Endpoint> {
-        let member = self.membership.state.member(pki_id)?;
-        if member.reach.next.is_some_and(|next| next > self.shared.now) {
+        self.endpoint_to_dial_now(self.membership.state.member(pki_id)?).map(Endpoint::from)
+    }
+
+    fn endpoint_to_dial_now<'a>(&self, member: &'a super::Member) -> Option<&'a str> {
+        if member.reach().next.is_some_and(|next| next > self.shared.now) {
             return None;
         }
         let endpoint = member.endpoint_to_try();
-        (!endpoint.is_empty() && !self.is_own_endpoint(endpoint)).then(|| endpoint.clone())
+        (!endpoint.is_empty() && !self.is_own_endpoint(endpoint)).then_some(endpoint)
     }
 
     /// Whether a member can be sent to now: over a connection, or by a dial that was not tried in vain just now.
     pub(crate) fn can_reach(&self, member: &super::Member) -> bool {
-        self.connections.connected(&member.pki_id) || self.endpoint_to_dial(&member.pki_id).is_some()
+        self.connections.connected(&member.pki_id) || self.endpoint_to_dial_now(member).is_some()
     }
 
     // ---- turns
@@ -160,7 +163,7 @@ impl Peer {
         for key in targets {
             self.try_target(&key);
         }
-        let due = |member: &&super::Member| member.reach.next.is_some_and(|next| next <= now);
+        let due = |member: &&super::Member| member.reach().next.is_some_and(|next| next <= now);
         let members: Vec<PkiId> =
             self.membership.state.members().filter(due).map(|member| member.pki_id).collect();
         for pki_id in members {
@@ -173,7 +176,7 @@ impl Peer {
         let waiting =
             |(_, target): &&(Endpoint, Target)| !matches!(target.stage, Stage::Own | Stage::Probing);
         let targets = self.membership.targets.values().filter(waiting).map(|(_, target)| target.next);
-        let members = self.membership.state.members().filter_map(|member| member.reach.next);
+        let members = self.membership.state.members().filter_map(|member| member.reach().next);
         if let Some(next) = targets.chain(members).min() {
             self.shared.timers.set_no_later_than(Timer::Reconnect, next);
         }
@@ -194,8 +197,8 @@ impl Peer {
         let (endpoint, found) = (endpoint.clone(), target.found);
         let is_there = |member: &super::Member| {
             Some(member.pki_id) == found
-                || *member.endpoint == *endpoint
-                || *member.internal_endpoint == *endpoint
+                || *member.endpoint() == *endpoint
+                || *member.internal_endpoint() == *endpoint
         };
         if self.membership.alive().any(is_there) {
             // nothing to do as long as that is so (W-25)
@@ -267,7 +270,7 @@ impl Peer {
     fn try_member(&mut self, pki_id: PkiId) {
         let (now, longest) = (self.shared.now, self.longest_delay());
         let Some(member) = self.membership.state.member(&pki_id) else { return };
-        let (endpoint, failures) = (member.endpoint_to_try().clone(), member.reach.failures);
+        let (endpoint, failures) = (Endpoint::from(member.endpoint_to_try()), member.reach().failures);
         if member.is_alive() && self.connections.connected(&pki_id) {
             return self.on_peer_connected(pki_id);
         }
@@ -277,9 +280,11 @@ impl Peer {
         let tries = usable && (member.is_alive() || !is_target);
         let delay = self.retry_delay(failures);
         if let Some(member) = self.membership.state.member_mut(&pki_id) {
-            member.reach.next = Some(now + if tries { delay } else { longest });
-            if tries && !member.is_alive() {
-                member.reach.failures = failures.saturating_add(1);
+            let is_alive = member.is_alive();
+            let reach = member.reach_mut();
+            reach.next = Some(now + if tries { delay } else { longest });
+            if tries && !is_alive {
+                reach.failures = failures.saturating_add(1);
             }
         }
         if tries {
@@ -289,12 +294,13 @@ impl Peer {
 
     /// Makes a member that is dead, or suspected to be, have its turn soon.
     pub(super) fn schedule_reach(&mut self, pki_id: PkiId) {
-        let Some(failures) = self.membership.state.member(&pki_id).map(|member| member.reach.failures) else {
+        let Some(failures) = self.membership.state.member(&pki_id).map(|member| member.reach().failures)
+        else {
             return;
         };
         let next = self.shared.now + self.retry_delay(failures);
         if let Some(member) = self.membership.state.member_mut(&pki_id) {
-            member.reach.next = Some(next);
+            member.reach_mut().next = Some(next);
         }
         self.shared.timers.set_no_later_than(Timer::Reconnect, next);
     }
@@ -305,7 +311,7 @@ impl Peer {
             return;
         }
         let Some(member) = self.membership.state.member(&pki_id) else { return };
-        let keys = [normal(&member.endpoint), normal(&member.internal_endpoint)];
+        let keys = [normal(member.endpoint()), normal(member.internal_endpoint())];
         let now = self.shared.now;
         for (key, (_, target)) in &mut self.membership.targets {
             if target.stage == Stage::Idle && (keys.contains(key) || target.found == Some(pki_id)) {
@@ -320,8 +326,8 @@ impl Peer {
     /// A connection to a peer is open.
     pub(crate) fn on_peer_connected(&mut self, pki_id: PkiId) {
         if let Some(member) = self.membership.state.member_mut(&pki_id) {
-            let next = member.reach.next.filter(|_| !member.is_alive());
-            member.reach = super::state::Reach { next, ..super::state::Reach::default() };
+            let next = member.reach().next.filter(|_| !member.is_alive());
+            member.set_reach(super::state::Reach { next, ..super::state::Reach::default() });
         }
     }
 
@@ -333,8 +339,8 @@ impl Peer {
             return;
         }
         let Some(member) = self.membership.state.member_mut(&pki_id) else { return };
-        if member.is_alive() && member.reach.suspected.is_none() {
-            member.reach.suspected = Some(now);
+        if member.is_alive() && member.reach().suspected.is_none() {
+            member.reach_mut().suspected = Some(now);
             self.schedule_reach(pki_id);
         }
     }
@@ -354,11 +360,12 @@ impl Peer {
         else {
             return;
         };
-        if buries_at_once || member.reach.suspected.is_some_and(|since| member.refreshed <= since) {
+        if buries_at_once || member.reach().suspected.is_some_and(|since| member.refreshed <= since) {
             return self.bury(pki_id);
         }
-        member.reach.suspected = Some(now);
-        member.reach.failures = member.reach.failures.saturating_add(1);
+        let reach = member.reach_mut();
+        reach.suspected = Some(now);
+        reach.failures = reach.failures.saturating_add(1);
         self.schedule_reach(pki_id);
     }
 

@@ -4,7 +4,7 @@ use super::Waiting;
 use super::admission::{Progress, Source};
 use super::checks::Check;
 use super::state::Time;
-use crate::ids::{Endpoint, PkiId};
+use crate::ids::PkiId;
 use crate::output::Signed;
 use crate::peer::Peer;
 use crate::reject::{Misbehaviour, Reject, Unfitting};
@@ -23,7 +23,7 @@ impl Peer {
     ) -> Result<Progress, Reject> {
         validate::signed(envelope)?;
         let member = self.membership.state.member(&pki_id).ok_or(Unfitting::Duplicate)?;
-        if !member.envelope.is_copy_of(envelope) {
+        if member.envelope().is_none_or(|newest| !newest.is_copy_of(envelope)) {
             return Err(Unfitting::Duplicate.into());
         }
         let endpoint = envelope.secret().map(|secret| secret.internal_endpoint()).unwrap_or_default();
@@ -31,7 +31,7 @@ impl Peer {
             return Err(Reject::OverLimit);
         }
         if self.membership.state.has_proven_secret(&pki_id, envelope) {
-            self.membership.state.merge_secret(&pki_id, envelope.clone(), Endpoint::from(endpoint));
+            self.membership.state.merge_secret(&pki_id, envelope.clone());
             return Ok(Progress::Done);
         }
         let Some(source) = self.wait_for_check(source, pki_id, time, envelope)? else {
@@ -50,10 +50,9 @@ impl Peer {
 
     pub(super) fn secret_verified(&mut self, pki_id: PkiId, envelope: &EnvelopeView, ok: bool) {
         let waiter = self.membership.admission.checks.end(&pki_id, envelope);
-        let endpoint = envelope.secret().map(|secret| secret.internal_endpoint()).unwrap_or_default();
         if ok {
             let state = &mut self.membership.state;
-            if !state.merge_secret(&pki_id, envelope.clone(), Endpoint::from(endpoint)) {
+            if !state.merge_secret(&pki_id, envelope.clone()) {
                 // a newer message came meanwhile; its secret is the same, as a rule
                 state.note_proven_secret(&pki_id, envelope.clone());
             }

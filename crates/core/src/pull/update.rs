@@ -1,17 +1,17 @@
 //! The items that answer a request.
 
 use crate::messages::{self, PullOf};
-use bytes::Bytes;
+use selvedge_proto::envelope::Envelope;
 
 /// Updates around items, each of at most `bytes_max` unless it holds a single larger item; Fabric takes several under one
 /// nonce.
-pub(crate) fn updates(of: PullOf<'_>, nonce: u64, items: &[Bytes], bytes_max: usize) -> Vec<Bytes> {
+pub(crate) fn updates(of: PullOf<'_>, nonce: u64, items: &[Envelope], bytes_max: usize) -> Vec<Envelope> {
     let mut updates = Vec::new();
     let mut rest = items;
     while !rest.is_empty() {
         let mut bytes = 0_usize;
-        let fits = |item: &&Bytes| {
-            bytes = bytes.saturating_add(item.len());
+        let fits = |item: &&Envelope| {
+            bytes = bytes.saturating_add(item.byte_count());
             bytes <= bytes_max
         };
         let count = rest.iter().take_while(fits).count().max(1);
@@ -25,12 +25,14 @@ pub(crate) fn updates(of: PullOf<'_>, nonce: u64, items: &[Bytes], bytes_max: us
 #[cfg(test)]
 mod tests {
     use super::*;
-    use selvedge_proto::envelope::EnvelopeView;
+    use selvedge_proto::envelope::seal;
 
     fn element_counts(sizes: &[usize], bytes_max: usize) -> Vec<usize> {
-        let items: Vec<Bytes> = sizes.iter().map(|size| Bytes::from(vec![0x0a; *size])).collect();
+        let item = |size: &usize| Envelope::from(seal(&[], &vec![0; size - 2], None));
+        let items: Vec<Envelope> = sizes.iter().map(item).collect();
+        assert!(items.iter().zip(sizes).all(|(item, size)| item.byte_count() == *size));
         let updates = updates(PullOf::Identities, 1, &items, bytes_max).into_iter();
-        updates.map(|update| EnvelopeView::parse(update).unwrap().elements().count()).collect()
+        updates.map(|update| update.view().unwrap().elements().count()).collect()
     }
 
     #[test]

@@ -86,7 +86,7 @@ fn all<'a>(config: &'a mut Config, limits: &'a mut Limits) -> Vec<(&'static str,
         pull_peer_count, digest_wait, request_wait, response_wait, publish_state_info_interval,
         request_state_info_interval, state_info_spacing, block_window, block_gossip_enabled,
         state_transfer_enabled, state_check_interval, state_response_timeout, state_batch_size,
-        state_gap_patience, rules, burst_size, burst_latency ; endpoint, external_endpoint, bootstrap, limits
+        state_gap_patience, rules, burst_size, burst_latency, neighbour_count ; endpoint, external_endpoint, bootstrap, limits
     });
     let limits = named!(limits, Limits {
         handshakes_max, connections_max, early_frames_max, early_bytes_max, waiting_sends_per_peer_max,

@@ -2,8 +2,9 @@
 
 use bytes::Bytes;
 
-use super::{ContentKind, EnvelopeView};
+use super::{ContentKind, Envelope, EnvelopeView, Inner};
 use crate::wire::{Reader, Value, WireError};
+use std::sync::Arc;
 
 /// Where in a content an envelope stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -42,6 +43,31 @@ pub struct Element {
     pub envelope: Bytes,
 }
 
+/// An envelope inside a content, its header read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// Where it stands.
+    pub list: ElementList,
+    /// The envelope.
+    pub envelope: Envelope,
+}
+
+impl Envelope {
+    /// An envelope whose content holds other envelopes, by whoever put them there: all clones of it share these, where others
+    /// have to read them. They must be those that stand in `raw`, in the same order.
+    pub fn holding(raw: Bytes, parts: Vec<Part>) -> Self {
+        let holding = Self { inner: Arc::new(Inner { parts: Some(parts.into()), ..Inner::new(raw) }) };
+        debug_assert!(holding.view().is_ok_and(|view| {
+            let read = view.elements().filter_map(Result::ok);
+            read.map(|element| (element.list, element.envelope)).eq(view
+                .parts()
+                .filter_map(Result::ok)
+                .map(|part| (part.list, part.envelope.bytes().clone())))
+        }));
+        holding
+    }
+}
+
 /// Walks over the envelopes inside a content; see [`EnvelopeView::elements`].
 #[derive(Clone, Debug)]
 pub struct Elements<'a> {
@@ -51,6 +77,19 @@ pub struct Elements<'a> {
 }
 
 impl EnvelopeView {
+    /// As [`elements`](Self::elements), with their headers read. What cannot be kept without the whole message is
+    /// [detached](Self::detached) first.
+    pub fn parts(&self) -> impl Iterator<Item = Result<Part, WireError>> {
+        let shared = self.inner.parts.as_deref().unwrap_or_default();
+        let read = self.inner.parts.is_none().then(|| self.elements()).into_iter().flatten();
+        let read = read.map(|element| {
+            let Element { list, envelope } = element?;
+            let inner = Inner { is_part: true, ..Inner::new(envelope) };
+            Ok(Part { list, envelope: Envelope { inner: Arc::new(inner) } })
+        });
+        shared.iter().cloned().map(Ok).chain(read)
+    }
+
     /// The envelopes inside the content, in the order in which they stand there, not decoded. Empty for contents that
     /// hold none. After an error, which makes the whole message unparsable, there is nothing more.
     pub fn elements(&self) -> Elements<'_> {

@@ -3,6 +3,7 @@
 
 use super::{ContentKind, EnvelopeView};
 use crate::wire::{Reader, Span, Value};
+use bytes::Bytes;
 
 /// What orders alive or leadership messages: of two with the same PKI-ID the one with the greater `(inc_num, seq_num)`
 /// is newer (spec/01 §10).
@@ -39,10 +40,15 @@ pub struct PullKey {
 }
 
 /// Fields collected from a content; what stands there twice is merged, the last value counts.
-#[derive(Default)]
-struct Found {
+#[derive(Clone, Copy, Default)]
+pub(super) struct Found {
     pki_id: Span,
     channel_mac: Span,
+    endpoint: Span,
+    metadata: Span,
+    identity: Span,
+    ledger_height: u64,
+    left_channel: bool,
     time: Option<(u64, u64)>,
 }
 
@@ -51,36 +57,53 @@ impl EnvelopeView {
     /// if they cannot be read: decode and validate it to learn why.
     pub fn alive_key(&self) -> Option<AliveKey<'_>> {
         (self.kind() == ContentKind::AliveMsg).then_some(())?;
-        self.key(|content, found, number, span| match number {
-            1 => found.read_member(content, span),
-            2 => found.read_time(content, span),
-            _ => Some(()),
-        })
+        self.found()?.key(self.content())
+    }
+
+    /// The external endpoint of an alive message; empty where [`alive_key`](Self::alive_key) is `None`, and if it is no text.
+    pub fn alive_endpoint(&self) -> &str {
+        let text = self.found_alive().map(|found| found.endpoint.of(self.content()));
+        text.and_then(|text| core::str::from_utf8(text).ok()).unwrap_or_default()
+    }
+
+    /// Whether an alive message names an external endpoint, be it text or not.
+    pub fn alive_has_endpoint(&self) -> bool {
+        self.found_alive().is_some_and(|found| !found.endpoint.of(self.content()).is_empty())
+    }
+
+    /// How many bytes of metadata an alive message has; 0 where [`alive_key`](Self::alive_key) is `None`.
+    pub fn alive_metadata_len(&self) -> usize {
+        self.found_alive().map_or(0, |found| found.metadata.of(self.content()).len())
+    }
+
+    /// The identity embedded in an alive message, sharing the buffer; empty without one, and where
+    /// [`alive_key`](Self::alive_key) is `None`.
+    pub fn alive_identity(&self) -> Bytes {
+        self.found_alive().map(|found| found.identity.share(&self.content_bytes())).unwrap_or_default()
+    }
+
+    fn found_alive(&self) -> Option<&Found> {
+        (self.kind() == ContentKind::AliveMsg).then(|| self.found()).flatten()
+    }
+
+    /// What a StateInfo says of its origin: the number of blocks in its ledger, and whether it left the channel. Nothing
+    /// where [`state_info_key`](Self::state_info_key) is `None`.
+    pub fn state_info_properties(&self) -> (u64, bool) {
+        let found = (self.kind() == ContentKind::StateInfo).then(|| self.found()).flatten();
+        found.map(|found| (found.ledger_height, found.left_channel)).unwrap_or_default()
     }
 
     /// PKI-ID and timestamp of a leadership message. `None` as in [`alive_key`](Self::alive_key).
     pub fn leadership_key(&self) -> Option<AliveKey<'_>> {
         (self.kind() == ContentKind::LeadershipMsg).then_some(())?;
-        self.key(|content, found, number, span| match number {
-            1 => found.set_pki_id(span),
-            2 => found.read_time(content, span),
-            _ => Some(()),
-        })
+        self.found()?.key(self.content())
     }
 
     /// PKI-ID, MAC and timestamp of a StateInfo. `None` as in [`alive_key`](Self::alive_key).
     pub fn state_info_key(&self) -> Option<StateInfoKey<'_>> {
         (self.kind() == ContentKind::StateInfo).then_some(())?;
         let content = self.content();
-        let found = Found::collect(content, |found, number, span| match number {
-            2 => found.read_time(content, span),
-            3 => found.set_pki_id(span),
-            4 => {
-                found.channel_mac = span;
-                Some(())
-            }
-            _ => Some(()),
-        })?;
+        let found = self.found()?;
         let AliveKey { pki_id, inc_num, seq_num } = found.key(content)?;
         Some(StateInfoKey { pki_id, channel_mac: found.channel_mac.of(content), inc_num, seq_num })
     }
@@ -121,13 +144,34 @@ impl EnvelopeView {
         Some(key)
     }
 
-    fn key(&self, read: impl Fn(&[u8], &mut Found, u32, Span) -> Option<()>) -> Option<AliveKey<'_>> {
-        let content = self.content();
-        Found::collect(content, |found, number, span| read(content, found, number, span))?.key(content)
+    /// Read once for all clones: gossip brings every message several times.
+    fn found(&self) -> Option<&Found> {
+        let read = || Found::read(self.kind(), self.content());
+        self.inner.found.get_or_init(read).as_ref()
     }
 }
 
 impl Found {
+    fn read(kind: ContentKind, content: &[u8]) -> Option<Self> {
+        Self::collect(content, |found, number, span| match (kind, number) {
+            (ContentKind::AliveMsg, 1) => found.read_member(content, span),
+            (ContentKind::LeadershipMsg, 1) | (ContentKind::StateInfo, 3) => found.set_pki_id(span),
+            (ContentKind::AliveMsg | ContentKind::LeadershipMsg | ContentKind::StateInfo, 2) => {
+                found.read_time(content, span)
+            }
+            (ContentKind::AliveMsg, 4) => {
+                found.identity = span;
+                Some(())
+            }
+            (ContentKind::StateInfo, 4) => {
+                found.channel_mac = span;
+                Some(())
+            }
+            (ContentKind::StateInfo, 5) => found.read_properties(content, span),
+            _ => Some(()),
+        })
+    }
+
     /// Hands every length-delimited field of `content` to `read`.
     fn collect(content: &[u8], read: impl Fn(&mut Self, u32, Span) -> Option<()>) -> Option<Self> {
         let mut found = Self::default();
@@ -154,8 +198,23 @@ impl Found {
     fn read_member(&mut self, content: &[u8], span: Span) -> Option<()> {
         let mut reader = Reader::within(content, span);
         while let Some(field) = reader.next().ok()? {
-            if let (3, Value::Bytes(span)) = (field.number, field.value) {
-                self.pki_id = span;
+            match (field.number, field.value) {
+                (1, Value::Bytes(span)) => self.endpoint = span,
+                (2, Value::Bytes(span)) => self.metadata = span,
+                (3, Value::Bytes(span)) => self.pki_id = span,
+                _ => {}
+            }
+        }
+        Some(())
+    }
+
+    fn read_properties(&mut self, content: &[u8], span: Span) -> Option<()> {
+        let mut reader = Reader::within(content, span);
+        while let Some(field) = reader.next().ok()? {
+            match (field.number, field.value) {
+                (1, Value::Varint(value)) => self.ledger_height = value,
+                (2, Value::Varint(value)) => self.left_channel = value != 0,
+                _ => {}
             }
         }
         Some(())

@@ -48,6 +48,7 @@ settings! {
     counts:
         message_expiration_factor: u32,
         propagate_peer_count: usize,
+        neighbour_count: usize,
         burst_size: usize,
         pull_peer_count: usize,
         block_window: u64,

@@ -54,7 +54,7 @@ pub(super) struct Host {
     pub(super) processor: usize,
     pub(super) identity: Bytes,
     pub(super) pki_id: PkiId,
-    pub(super) config: Config,
+    pub(super) config: Box<Config>,
     /// The hashes of its TLS certificates, as server and as client.
     certificates: [[u8; 32]; 2],
     /// While it runs.
@@ -98,8 +98,9 @@ pub(super) struct Subscription {
 }
 
 impl Host {
-    pub(super) fn new(settings: HostSettings) -> Self {
-        let HostSettings { name, org, site, processor, mut config } = settings;
+    /// `org` is the name of its organisation.
+    pub(super) fn new(settings: HostSettings, org: MspId) -> Self {
+        let HostSettings { name, org: _, site, processor, mut config } = settings;
         let identity = crypto::identity(&org, &name);
         let host_name = name.clone();
         config.endpoint = Endpoint::from(format!("{name}.internal:7051"));
@@ -108,12 +109,12 @@ impl Host {
         Self {
             name: host_name,
             certificates: [certificate(b"server"), certificate(b"client")],
-            org: MspId::from(org),
+            org,
             site,
             processor,
             pki_id: crypto::pki_id(&identity),
             identity,
-            config,
+            config: Box::new(config),
             peer: None,
             life: 0,
             clock_error_nanos: 0,

@@ -8,6 +8,7 @@ mod byzantine;
 mod disk;
 mod host;
 mod inspection;
+mod knowledge;
 mod orderers;
 mod perform;
 mod processor;
@@ -27,10 +28,12 @@ use bytes::Bytes;
 use core::time::Duration;
 use host::Host;
 use inspection::Inspection;
+use knowledge::Knowledge;
 use processor::Processor;
 use queue::Queue;
 use selvedge_core::{
-    ChannelId, ChannelSettings, Command, ConnectionId, Endpoint, Input, Instant, Peer, PkiId, Rules, WallTime,
+    ChannelId, ChannelSettings, Command, ConnectionId, Endpoint, Input, Instant, Peer, PkiId, Rules, Ticket,
+    WallTime,
 };
 use selvedge_proto::envelope::Envelope;
 use std::collections::{BTreeMap, BTreeSet};
@@ -58,6 +61,8 @@ enum Happening {
     Ended { wire: WireId, side: Side, reason: &'static str },
     /// Work ends, with this result.
     Done { host: HostId, life: u32, input: Box<Input> },
+    /// The check of a signature ends, the most frequent of all work.
+    Verified { host: HostId, life: u32, ticket: Ticket, ok: bool },
     /// Work of a host's task ends, with this result.
     Worked { host: HostId, life: u32, input: Box<Input> },
     /// A running host has done nothing in particular for a while.
@@ -90,6 +95,7 @@ pub struct World {
     /// The blocks that the orderers made, from block 0 on.
     chain: Vec<Bytes>,
     watch: Watch,
+    knowledge: Knowledge,
     step_count: u64,
     /// From whom nothing gets to whom.
     blocked: BTreeSet<(HostId, HostId)>,
@@ -99,7 +105,9 @@ pub struct World {
 
 impl World {
     /// A world without hosts. `seed` fixes everything that is left to chance.
-    pub fn new(seed: u64, costs: Costs, links: Links, channel: ChannelSettings) -> Self {
+    pub fn new(seed: u64, costs: Costs, links: Links, mut channel: ChannelSettings) -> Self {
+        let mut knowledge = Knowledge::default();
+        channel.orgs = channel.orgs.iter().map(|org| knowledge.org(org)).collect();
         Self {
             hosts: Vec::new(),
             processors: Vec::new(),
@@ -115,6 +123,7 @@ impl World {
             channel,
             chain: vec![selvedge_core::testing::messages::block(0, 1000)],
             watch: Watch::default(),
+            knowledge,
             step_count: 0,
             blocked: BTreeSet::new(),
             inspection: None,
@@ -130,7 +139,8 @@ impl World {
     /// Adds a host that does not run, with block 0 on its disk.
     pub fn add_host(&mut self, settings: HostSettings) -> HostId {
         let id = HostId(u32::try_from(self.hosts.len()).expect("fewer than 2^32 hosts"));
-        let mut host = Host::new(settings);
+        let org = self.knowledge.org(&settings.org);
+        let mut host = Host::new(settings, org);
         for endpoint in [&host.config.endpoint, &host.config.external_endpoint] {
             self.by_endpoint.insert(endpoint.clone(), id);
         }
@@ -164,7 +174,7 @@ impl World {
         let local = host.local(incarnation);
         let wall = WallTime::from_nanos(incarnation);
         host.task = (host.config.rules == Rules::Fabric).then(Task::default);
-        host.peer = Some(Box::new(Peer::new(host.config.clone(), local, seed, now, wall)));
+        host.peer = Some(Box::new(Peer::new((*host.config).clone(), local, seed, now, wall)));
         let settings = ChannelSettings { height: host.disk.height(), ..self.channel.clone() };
         if let Some(inspection) = &mut self.inspection {
             inspection.on_start(id);
@@ -289,6 +299,11 @@ impl World {
             Happening::Done { host, life, input } => {
                 if self.hosts[host.index()].life == life {
                     self.hand(host, *input);
+                }
+            }
+            Happening::Verified { host, life, ticket, ok } => {
+                if self.hosts[host.index()].life == life {
+                    self.hand(host, Input::Verified { ticket, ok });
                 }
             }
             Happening::Worked { host, life, input } => {

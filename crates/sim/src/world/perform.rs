@@ -5,7 +5,7 @@ use bytes::Bytes;
 use core::time::Duration;
 use selvedge_core::testing::crypto;
 use selvedge_core::testing::messages;
-use selvedge_core::{Event, Input, Output, Signed, VerifiedBlock};
+use selvedge_core::{Event, Input, Instant, Output, Signed, VerifiedBlock};
 
 impl World {
     pub(super) fn perform(&mut self, id: HostId, output: Output) {
@@ -18,14 +18,19 @@ impl World {
                 self.work(id, self.costs.sign, Input::Signed { ticket, signature });
             }
             Output::Verify { ticket, identity, signed, secret, readers_of: _ } => {
-                let holds = |signed: &Signed| crypto::holds(&identity, &signed.message, &signed.signature);
+                let mut holds = |signed: &Signed| self.knowledge.holds(&identity, signed);
                 let ok = holds(&signed) && secret.as_ref().is_none_or(holds);
                 let signature_count = 1 + u32::from(secret.is_some());
                 self.watch.verified += u64::from(signature_count);
-                self.work(id, self.costs.verify * signature_count, Input::Verified { ticket, ok });
+                let cost = self.costs.verify * signature_count;
+                if self.hosts[id.index()].task.is_some() {
+                    return self.work(id, cost, Input::Verified { ticket, ok });
+                }
+                let (life, ends) = self.occupy(id, cost);
+                self.queue.push(ends, Happening::Verified { host: id, life, ticket, ok });
             }
             Output::CheckIdentity { ticket, identity } => {
-                let claims = crypto::claims(&identity, crypto::NEVER);
+                let claims = self.knowledge.claims(&identity);
                 self.work(id, self.costs.check_identity, Input::IdentityChecked { ticket, claims });
             }
             Output::VerifyBlock { ticket, channel: _, number, block } => {
@@ -66,10 +71,15 @@ impl World {
         if let Some(task) = self.hosts[id.index()].task.as_mut().filter(|task| task.is_handing) {
             return task.add_work(cost, input);
         }
+        let (life, ends) = self.occupy(id, cost);
+        self.queue.push(ends, Happening::Done { host: id, life, input: Box::new(input) });
+    }
+
+    /// Occupies a core; gives the host's life, and when the work ends.
+    fn occupy(&mut self, id: HostId, cost: Duration) -> (u32, Instant) {
         let host = &self.hosts[id.index()];
         let (life, processor) = (host.life, host.processor);
-        let slot = self.processors[processor].work(self.now, cost);
-        self.queue.push(slot.ends, Happening::Done { host: id, life, input: Box::new(input) });
+        (life, self.processors[processor].work(self.now, cost).ends)
     }
 
     fn commit(&mut self, id: HostId, number: u64, block: Bytes) {

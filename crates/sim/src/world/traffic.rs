@@ -1,6 +1,6 @@
 //! Dials, frames, and how connections end.
 
-use super::wires::{End, Side, Waiting, Wire, WireId};
+use super::wires::{End, Side, Waiting, Wire, WireId, count_of};
 use super::{Happening, HostId, World};
 use core::time::Duration;
 use selvedge_core::{ConnectionId, Endpoint, Input, Instant, Priority};
@@ -32,7 +32,7 @@ impl World {
             waiting: None,
             is_severed: false,
         };
-        let dialer = end(id, self.hosts[id.index()].life, Some(connection));
+        let dialer = end(id, self.hosts[id.index()].life, count_of(connection));
         let acceptor = end(other, self.hosts[other.index()].life, None);
         let wire = self.wires.add(Wire { dialer, acceptor, is_open: false });
         let dialed = &mut self.hosts[id.index()].dialed;
@@ -70,9 +70,9 @@ impl World {
         }
         host.accepted.push(id);
         let accepted = ConnectionId::accepted(host.accepted.len() as u64);
-        wire.acceptor.connection = Some(accepted);
+        wire.acceptor.connection = count_of(accepted);
         wire.is_open = true;
-        let Some(dialed) = wire.dialer.connection else { return };
+        let Some(dialed) = wire.connection(Side::Dialer) else { return };
         let dialer_life = wire.dialer.life;
         let (dialer, acceptor) = (&self.hosts[from.index()], &self.hosts[to.index()]);
         let dialed = Input::Dialed { connection: dialed, binding: Some(dialer.binding(acceptor, true)) };
@@ -109,8 +109,8 @@ impl World {
         let Some((wire, side)) = self.wire_of(id, connection) else { return };
         let bounds = (self.links.waiting_count_max, self.links.waiting_bytes_max);
         let Some(end) = self.wires.get_mut(wire).map(|wire| wire.end_mut(side)) else { return };
-        let must_wait =
-            end.unread_bytes > 0 && end.unread_bytes + envelope.byte_count() > self.links.window_bytes;
+        let unread_bytes = end.unread_bytes as usize;
+        let must_wait = unread_bytes > 0 && unread_bytes + envelope.byte_count() > self.links.window_bytes;
         if must_wait || end.waiting.is_some() {
             let waiting = end.waiting.get_or_insert_with(Box::<Waiting>::default);
             self.watch.overflowed += match is_plain {
@@ -131,7 +131,7 @@ impl World {
         let sent = self.hosts[from.index()].send_on_card(self.now, self.links.time_on_card(bytes));
         self.watch.bytes_sent += bytes as u64;
         let Some(end) = self.wires.get_mut(id).map(|wire| wire.end_mut(side)) else { return };
-        end.unread_bytes += envelope.byte_count();
+        end.unread_bytes += envelope.byte_count() as u32;
         if end.is_severed {
             return;
         }
@@ -172,13 +172,14 @@ impl World {
     pub(super) fn take(&mut self, id: WireId, side: Side, envelope: Envelope) {
         let Some(wire) = self.wires.get_mut(id) else { return };
         let sender = wire.end_mut(side.other());
-        sender.unread_bytes = sender.unread_bytes.saturating_sub(envelope.byte_count());
+        sender.unread_bytes = sender.unread_bytes.saturating_sub(envelope.byte_count() as u32);
         if sender.waiting.is_some() {
             self.go_on_sending(id, side.other());
         }
-        let Some(end) = self.wires.get_mut(id).map(|wire| wire.end(side)) else { return };
-        let (host, Some(connection)) = (end.host, end.connection) else { return };
-        if self.hosts[host.index()].life == end.life {
+        let Some(wire) = self.wires.get(id) else { return };
+        let Some(connection) = wire.connection(side) else { return };
+        let End { host, life, .. } = *wire.end(side);
+        if self.hosts[host.index()].life == life {
             self.watch.on_frame(&envelope, self.links.frame_overhead_bytes);
             self.hand(host, Input::Frame { connection, envelope });
         }
@@ -187,7 +188,7 @@ impl World {
     fn go_on_sending(&mut self, id: WireId, side: Side) {
         loop {
             let Some(end) = self.wires.get_mut(id).map(|wire| wire.end_mut(side)) else { return };
-            if end.unread_bytes >= self.links.window_bytes {
+            if end.unread_bytes as usize >= self.links.window_bytes {
                 return;
             }
             let next = end.waiting.as_mut().and_then(|waiting| waiting.pop());
@@ -228,10 +229,11 @@ impl World {
     pub(super) fn end(&mut self, id: WireId, side: Side, reason: &'static str) {
         let Some(wire) = self.wires.get_mut(id) else { return };
         let was_open = wire.is_open;
+        let connection = wire.connection(side);
         let end = wire.end_mut(side);
         end.waiting = None;
         let (host, life) = (end.host, end.life);
-        let connection = end.connection.take();
+        end.connection = None;
         self.wires.remove_if_over(id);
         let Some(connection) = connection else { return };
         if self.hosts[host.index()].life != life {

@@ -4,6 +4,7 @@ use super::HostId;
 use selvedge_core::{ConnectionId, Instant, Priority};
 use selvedge_proto::envelope::Envelope;
 use std::collections::VecDeque;
+use std::num::NonZeroU32;
 
 /// A connection, by its place and how often the place was used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,12 +34,13 @@ impl Side {
 pub(super) struct End {
     pub(super) host: HostId,
     pub(super) life: u32,
-    /// What the host calls the connection; `None` before the acceptor heard of it, and after the host is done with it.
-    pub(super) connection: Option<ConnectionId>,
+    /// What the host calls the connection: its [count](ConnectionId::count). `None` before the acceptor heard of it, and
+    /// after the host is done with it.
+    pub(super) connection: Option<NonZeroU32>,
     /// When the last frame sent from here arrives.
     pub(super) last_arrival: Instant,
     /// Bytes sent from here that the other end has not read.
-    pub(super) unread_bytes: usize,
+    pub(super) unread_bytes: u32,
     /// Frames that wait until the other end has read.
     pub(super) waiting: Option<Box<Waiting>>,
     /// Nothing sent from here arrives any more.
@@ -101,7 +103,21 @@ pub(super) struct Wire {
     pub(super) is_open: bool,
 }
 
+/// What a host calls a connection.
+pub(super) fn count_of(connection: ConnectionId) -> Option<NonZeroU32> {
+    u32::try_from(connection.count()).ok().and_then(NonZeroU32::new)
+}
+
 impl Wire {
+    /// What a host calls the connection, at its end.
+    pub(super) fn connection(&self, side: Side) -> Option<ConnectionId> {
+        let count = u64::from(self.end(side).connection?.get());
+        Some(match side {
+            Side::Dialer => ConnectionId::dialed(count),
+            Side::Acceptor => ConnectionId::accepted(count),
+        })
+    }
+
     pub(super) fn end(&self, side: Side) -> &End {
         match side {
             Side::Dialer => &self.dialer,
