@@ -2,9 +2,11 @@
 
 use core::time::Duration;
 use selvedge_core::{Anchor, ChannelId, ChannelSettings, Config, Endpoint, MspId};
+use selvedge_sim::byzantine::BehaviourKind;
 use selvedge_sim::checkers::{Checkers, convergence_time};
 use selvedge_sim::faults::{FaultKind, Faults, Phases};
 use selvedge_sim::{Costs, HostId, HostSettings, Links, World};
+use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -65,6 +67,33 @@ pub(super) const SHAPES: [Shape; 4] = [
         share: 1,
     },
 ];
+
+/// In every second network up to a fifth of the hosts, but for those that read from the orderers, does not keep to the
+/// protocol: each in one to three ways.
+fn corrupt(world: &mut World, rng: &mut fastrand::Rng) {
+    if rng.bool() {
+        return;
+    }
+    let mut hosts: Vec<HostId> = world.hosts().skip(2 * ORGS.len()).collect();
+    rng.shuffle(&mut hosts);
+    let most = (world.hosts().count() / 5).max(1);
+    hosts.truncate(rng.usize(1..=most));
+    for host in hosts {
+        let mut kinds = BehaviourKind::ALL.to_vec();
+        rng.shuffle(&mut kinds);
+        kinds.truncate(rng.usize(1..=3));
+        world.corrupt(host, &kinds);
+    }
+}
+
+/// How many hosts do what.
+pub(super) fn byzantine(world: &World) -> BTreeMap<&'static str, u64> {
+    let mut counts = BTreeMap::new();
+    for kind in world.hosts().flat_map(|host| world.behaviours(host)) {
+        *counts.entry(kind.name()).or_default() += 1;
+    }
+    counts
+}
 
 impl Shape {
     /// The shape of the network with this number.
@@ -134,6 +163,10 @@ impl Shape {
             } else if rng.u8(0..4) == 0 {
                 world.hide(host);
             }
+        }
+        // they act ten times a second whatever the timers are: days of that would take hours
+        if self.stretch == 1 {
+            corrupt(&mut world, rng);
         }
         let hosts: Vec<HostId> = world.hosts().collect();
         for host in hosts {
