@@ -3,7 +3,7 @@
 use crate::ids::{ChannelId, ConnectionId, Endpoint, MspId, PkiId, Ticket};
 use crate::reject::Reject;
 use bytes::Bytes;
-use selvedge_proto::envelope::{ContentKind, Envelope};
+use selvedge_proto::envelope::{ContentKind, Envelope, EnvelopeView, SecretView};
 
 /// What a [`Peer`](crate::Peer) orders its caller to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -123,6 +123,22 @@ pub struct Signed {
     pub message: Bytes,
     /// The signature.
     pub signature: Bytes,
+}
+
+impl Signed {
+    /// What the origin of an envelope signed, its secret apart; shares the buffer.
+    pub fn of(envelope: &EnvelopeView) -> Self {
+        Self { message: envelope.payload_bytes(), signature: envelope.signature_bytes() }
+    }
+
+    /// The secret of an envelope, if it has one; shares the buffer.
+    pub fn secret_of(envelope: &EnvelopeView) -> Option<Self> {
+        let signed = |secret: SecretView<'_>| Self {
+            message: secret.payload_bytes(),
+            signature: secret.signature_bytes(),
+        };
+        envelope.secret().map(signed)
+    }
 }
 
 /// How dear an envelope is when a connection's send queue is full: the last in this order goes first.

@@ -215,6 +215,11 @@ impl EnvelopeView {
         self.places().signature.share(&self.inner.raw)
     }
 
+    /// Whether another envelope carries the same message with the same signature; secrets may differ.
+    pub fn is_copy_of(&self, other: &Self) -> bool {
+        self.payload() == other.payload() && self.signature() == other.signature()
+    }
+
     /// The secret envelope, if there is one, even an empty one.
     pub fn secret(&self) -> Option<SecretView<'_>> {
         self.places().secret.map(|secret| SecretView { raw: &self.inner.raw, secret })

@@ -6,8 +6,11 @@ use core::time::Duration;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
+mod network;
 #[cfg(test)]
 mod tests;
+
+pub use network::network;
 
 /// A kind of fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]

@@ -56,7 +56,7 @@ pub(crate) fn running(seed: u64, host_count: usize) -> (World, Vec<HostId>) {
 /// One order to verify of each kind that must not be repeated: a signature of `host`, and a block.
 pub(crate) fn checks(world: &World, host: HostId) -> Vec<Output> {
     let view = EnvelopeView::parse(Alive::new(world.identity(host), 7).seal()).expect("an envelope");
-    let signed = Signed { message: view.payload_bytes(), signature: view.signature_bytes() };
+    let signed = Signed::of(&view);
     let ticket = a_ticket();
     let identity = world.identity(host).clone();
     let channel = ChannelId::from("mychannel");

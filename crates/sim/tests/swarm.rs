@@ -4,59 +4,25 @@
 //! every transition of it.
 
 use core::time::Duration;
-use selvedge_core::{Anchor, ChannelId, ChannelSettings, Config, Endpoint, MspId};
+use selvedge_core::Config;
 use selvedge_sim::checkers::{Checkers, Failure, convergence_time};
-use selvedge_sim::faults::{Faults, Phases};
-use selvedge_sim::{Costs, HostId, HostSettings, Links, World};
+use selvedge_sim::faults::{Faults, Phases, network};
+use selvedge_sim::{HostId, World};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 const SECOND: Duration = Duration::from_secs(1);
-const ORGS: [&str; 2] = ["Org1MSP", "Org2MSP"];
 
-/// 8 to 12 hosts in two organisations. The first two of each are bootstrap peers, read from the orderers, and show
-/// themselves; of the others some hide. The first of each organisation is its anchor.
+/// 8 to 12 hosts.
 fn world(seed: u64) -> World {
-    let mut rng = fastrand::Rng::with_seed(seed);
-    let name = |org: usize, number: usize| format!("peer{number}.org{org}");
-    let anchors = ORGS.iter().enumerate().map(|(org, msp_id)| Anchor {
-        org: MspId::from(*msp_id),
-        endpoint: Endpoint::from(format!("{}:7051", name(org, 0))),
-    });
-    let channel = ChannelSettings {
-        channel: ChannelId::from("mychannel"),
-        sequence: 0,
-        orgs: ORGS.map(MspId::from).to_vec(),
-        anchors: anchors.collect(),
-        height: 1,
+    let config = Config {
+        state_transfer_enabled: true,
+        reconnect_interval: 5 * SECOND,
+        state_check_interval: 3 * SECOND,
+        message_expiration_factor: 10,
+        ..Config::default()
     };
-    let links =
-        Links { window_bytes: 64 << 10, waiting_count_max: 64, keepalive: 8 * SECOND, ..Links::default() };
-    let mut world = World::new(seed, Costs::default(), links, channel);
-    for host in 0..rng.usize(8..=12) {
-        let (org, number) = (host % 2, host / 2);
-        let bootstrap = [0, 1].map(|number| Endpoint::from(format!("{}.internal:7051", name(org, number))));
-        let config = Config {
-            state_transfer_enabled: true,
-            bootstrap: bootstrap.to_vec(),
-            reconnect_interval: 5 * SECOND,
-            state_check_interval: 3 * SECOND,
-            message_expiration_factor: 10,
-            ..Config::default()
-        };
-        let processor = world.add_processor(1);
-        let settings =
-            HostSettings { name: name(org, number), org: ORGS[org].to_owned(), site: 0, processor, config };
-        let host = world.add_host(settings);
-        if number < 2 {
-            world.subscribe(host, true);
-        } else if rng.u8(0..4) == 0 {
-            world.hide(host);
-        }
-    }
-    let hosts: Vec<HostId> = world.hosts().collect();
-    for host in hosts {
-        world.start(host);
-    }
+    let mut world = network(seed, &mut fastrand::Rng::with_seed(seed), 8..=12, &config);
+    world.start_all();
     world
 }
 

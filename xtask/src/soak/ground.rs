@@ -1,16 +1,15 @@
 //! Networks that are soaked: their size, their timers, and what goes wrong in them.
 
 use core::time::Duration;
-use selvedge_core::{Anchor, ChannelId, ChannelSettings, Config, Endpoint, MspId};
+use selvedge_core::Config;
 use selvedge_sim::byzantine::BehaviourKind;
 use selvedge_sim::checkers::{Checkers, convergence_time};
-use selvedge_sim::faults::{FaultKind, Faults, Phases};
-use selvedge_sim::{Costs, HostId, HostSettings, Links, World};
+use selvedge_sim::faults::{FaultKind, Faults, Phases, network};
+use selvedge_sim::{HostId, World};
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
 const SECOND: Duration = Duration::from_secs(1);
-const ORGS: [&str; 2] = ["Org1MSP", "Org2MSP"];
 
 /// A kind of network.
 #[derive(Debug)]
@@ -74,7 +73,8 @@ fn corrupt(world: &mut World, rng: &mut fastrand::Rng) {
     if rng.bool() {
         return;
     }
-    let mut hosts: Vec<HostId> = world.hosts().skip(2 * ORGS.len()).collect();
+    let readers: Vec<HostId> = world.subscribers().collect();
+    let mut hosts: Vec<HostId> = world.hosts().filter(|host| !readers.contains(host)).collect();
     rng.shuffle(&mut hosts);
     let most = (world.hosts().count() / 5).max(1);
     hosts.truncate(rng.usize(1..=most));
@@ -112,7 +112,12 @@ impl Shape {
     /// The network of a seed, with all rules watched, what strikes in it, and how long.
     pub(super) fn build(&self, seed: u64) -> (World, Faults, Phases) {
         let mut rng = fastrand::Rng::with_seed(seed);
-        let mut world = self.world(seed, &mut rng);
+        let mut world = network(seed, &mut rng, self.hosts.clone(), &self.config());
+        // they act ten times a second whatever the timers are: days of that would take hours
+        if self.stretch == 1 {
+            corrupt(&mut world, &mut rng);
+        }
+        world.start_all();
         world.set_checkers(Checkers::all());
         let liveness = convergence_time(world.config(HostId::from_index(0)), world.links());
         let phases =
@@ -126,53 +131,6 @@ impl Shape {
         }
         let faults = Faults::of(seed, &pauses, &world).lasting_up_to(40 * SECOND * self.stretch);
         (world, faults, phases)
-    }
-
-    /// The first two hosts of each organisation are bootstrap peers, read from the orderers, and show themselves; of the
-    /// others some hide. The first of each organisation is its anchor.
-    fn world(&self, seed: u64, rng: &mut fastrand::Rng) -> World {
-        let name = |org: usize, number: usize| format!("peer{number}.org{org}");
-        let anchors = ORGS.iter().enumerate().map(|(org, msp_id)| Anchor {
-            org: MspId::from(*msp_id),
-            endpoint: Endpoint::from(format!("{}:7051", name(org, 0))),
-        });
-        let channel = ChannelSettings {
-            channel: ChannelId::from("mychannel"),
-            sequence: 0,
-            orgs: ORGS.map(MspId::from).to_vec(),
-            anchors: anchors.collect(),
-            height: 1,
-        };
-        let links = Links {
-            window_bytes: 64 << 10,
-            waiting_count_max: 64,
-            keepalive: 8 * SECOND,
-            ..Links::default()
-        };
-        let mut world = World::new(seed, Costs::default(), links, channel);
-        for host in 0..rng.usize(self.hosts.clone()) {
-            let (org, number) = (host % 2, host / 2);
-            let processor = world.add_processor(1);
-            let bootstrap =
-                [0, 1].map(|number| Endpoint::from(format!("{}.internal:7051", name(org, number))));
-            let config = Config { bootstrap: bootstrap.to_vec(), ..self.config() };
-            let (name, org) = (name(org, number), ORGS[org].to_owned());
-            let host = world.add_host(HostSettings { name, org, site: 0, processor, config });
-            if number < 2 {
-                world.subscribe(host, true);
-            } else if rng.u8(0..4) == 0 {
-                world.hide(host);
-            }
-        }
-        // they act ten times a second whatever the timers are: days of that would take hours
-        if self.stretch == 1 {
-            corrupt(&mut world, rng);
-        }
-        let hosts: Vec<HostId> = world.hosts().collect();
-        for host in hosts {
-            world.start(host);
-        }
-        world
     }
 
     fn config(&self) -> Config {

@@ -98,7 +98,7 @@ impl Peer {
         // whatever else came in its envelope nobody signed (W-4)
         let view = if is_pushed { view.bare() } else { view.bare().detached() };
         channel.states.verifying.begin(origin, &view)?;
-        let signed = Signed { message: view.payload_bytes(), signature: view.signature_bytes() };
+        let signed = Signed::of(&view);
         let entry = StateInfo {
             view: view.clone(),
             timestamp,
@@ -126,12 +126,9 @@ impl Peer {
     pub(crate) fn verify_copy(&mut self, origin: &PkiId, view: &EnvelopeView) {
         let Some(known) = self.identities.known(origin) else { return };
         let identity = known.identity.clone();
-        let signed = Signed { message: view.payload_bytes(), signature: view.signature_bytes() };
-        let secret = view
-            .secret()
-            .map(|secret| Signed { message: secret.payload_bytes(), signature: secret.signature_bytes() });
+        let signed = Signed::of(view);
         let ticket = self.shared.ticket(SharedWaiting::Copy);
-        self.shared.verify(ticket, identity, signed, secret, None);
+        self.shared.verify(ticket, identity, signed, Signed::secret_of(view), None);
     }
 
     /// Takes up a StateInfo that was relayed before the channel was joined.
@@ -166,7 +163,7 @@ impl Peer {
             channel.states.verifying.end(&me, view);
             return Err(Reject::OverLimit);
         };
-        let signed = Signed { message: view.payload_bytes(), signature: view.signature_bytes() };
+        let signed = Signed::of(view);
         let identity = self.shared.me.identity.clone();
         self.shared.verify(ticket, identity, signed, None, None);
         Ok(())
@@ -228,7 +225,7 @@ impl Peer {
             let waiting = Waiting::Recheck { origin: *origin, timestamp: entry.timestamp };
             let ticket = self.shared.ticket(SharedWaiting::Channel(id.clone(), waiting));
             let view = &entry.view;
-            let signed = Signed { message: view.payload_bytes(), signature: view.signature_bytes() };
+            let signed = Signed::of(view);
             self.shared.verify(ticket, known.identity.clone(), signed, None, Some(id.clone()));
         }
     }

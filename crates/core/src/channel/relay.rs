@@ -121,7 +121,7 @@ impl Peer {
             self.relay.verifying.end(&origin, view);
             return Err(Reject::OverLimit);
         };
-        let signed = Signed { message: view.payload_bytes(), signature: view.signature_bytes() };
+        let signed = Signed::of(view);
         self.shared.verify(ticket, identity, signed, None, None);
         Ok(())
     }

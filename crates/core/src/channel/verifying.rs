@@ -22,9 +22,7 @@ impl Verifying {
     /// [`Unfitting::Duplicate`] if this very message is already, [`Reject::OverLimit`] if too many others of its origin are.
     pub(crate) fn begin(&mut self, origin: PkiId, view: &EnvelopeView) -> Result<(), Reject> {
         let verifying = self.by_origin.entry(origin).or_default();
-        let same =
-            |other: &EnvelopeView| other.payload() == view.payload() && other.signature() == view.signature();
-        if verifying.iter().any(same) {
+        if verifying.iter().any(|other| other.is_copy_of(view)) {
             return Err(Unfitting::Duplicate.into());
         }
         if verifying.len() >= PER_ORIGIN_MAX {

@@ -279,10 +279,8 @@ impl Peer {
         let waiting = shared::Waiting::Connection(Waiting::Signature(connection));
         let ticket = self.shared.ticket_for(connection, waiting).ok_or(Reject::OverLimit)?;
         let envelope = &claimed.envelope;
-        let signed = Signed { message: envelope.payload_bytes(), signature: envelope.signature_bytes() };
-        let secret = envelope
-            .secret()
-            .map(|secret| Signed { message: secret.payload_bytes(), signature: secret.signature_bytes() });
+        let signed = Signed::of(envelope);
+        let secret = Signed::secret_of(envelope);
         self.shared.verify(ticket, claimed.identity.clone(), signed, secret, None);
         self.set_theirs(connection, Theirs::Verifying(claimed, claims));
         Ok(())

@@ -334,7 +334,7 @@ impl Peer {
 
     fn verify_item(&mut self, item: Box<Item>, claims: Option<IdentityClaims>) -> Result<(), Reject> {
         let identity = item.identity.clone();
-        let signed = Signed { message: item.view.payload_bytes(), signature: item.view.signature_bytes() };
+        let signed = Signed::of(&item.view);
         let connection = item.sender.connection;
         let waiting = shared::Waiting::Identity(super::Waiting::Pull(Waiting::Signature(item, claims)));
         let ticket = self.shared.ticket_for(connection, waiting).ok_or(Reject::OverLimit)?;

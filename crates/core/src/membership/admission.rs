@@ -3,7 +3,7 @@
 //! In the order of cost: structure, duplicate or stale, size, disclosure, and only for what is left the identity and the
 //! signature. Nothing is decoded before it is known to be new.
 
-use super::checks::{Check, Checks, secret_of};
+use super::checks::{Check, Checks};
 use super::state::{Announcement, Change, Freshness, Time};
 use super::{Waiting, backoff};
 use crate::dissemination::Push;
@@ -218,11 +218,11 @@ impl Peer {
                 EnvelopeView::parse(candidate.envelope.without_secret()).map_err(Malformed::from)?;
         }
         let envelope = &candidate.envelope;
-        let signed = Signed { message: envelope.payload_bytes(), signature: envelope.signature_bytes() };
+        let signed = Signed::of(envelope);
         // a member signs its secret once and sends it with every message
         let is_proven = !self.shared.config.rules.verifies_copies()
             && self.membership.state.has_proven_secret(&candidate.pki_id, envelope);
-        let secret = if is_proven { None } else { secret_of(envelope) };
+        let secret = if is_proven { None } else { Signed::secret_of(envelope) };
         let identity = identity.clone();
         let cause = candidate.source.sender().connection;
         self.begin_check(cause, candidate, Waiting::Alive, secret.is_some(), |shared, ticket| {
@@ -422,9 +422,15 @@ impl Peer {
         }
         self.membership.admission.own_echo = Some(now);
         let endpoint = Endpoint::from(if internal.is_empty() { endpoint } else { internal });
-        let signed = Signed { message: envelope.payload_bytes(), signature: envelope.signature_bytes() };
+        let signed = Signed::of(envelope);
         let ticket = self.shared.ticket(shared::Waiting::Membership(Waiting::OwnEcho(endpoint)));
-        self.shared.verify(ticket, self.shared.me.identity.clone(), signed, secret_of(envelope), None);
+        self.shared.verify(
+            ticket,
+            self.shared.me.identity.clone(),
+            signed,
+            Signed::secret_of(envelope),
+            None,
+        );
         Ok(Progress::Done)
     }
 

@@ -4,7 +4,6 @@
 use super::admission::{Progress, Source};
 use super::state::Time;
 use crate::ids::PkiId;
-use crate::output::Signed;
 use crate::peer::Peer;
 use crate::reject::{Reject, Unfitting};
 use selvedge_proto::envelope::EnvelopeView;
@@ -39,13 +38,13 @@ impl Check {
 
     /// Whether the end of this check says something of another envelope.
     fn concerns(&self, other: &EnvelopeView) -> bool {
-        is_same(&self.envelope, other)
+        self.envelope.is_copy_of(other)
             || self.with_secret && other.secret().is_some() && self.envelope.secret() == other.secret()
     }
 
     /// Whether there is nothing in the other envelope that is not being checked.
     fn covers(&self, other: &EnvelopeView) -> bool {
-        is_same(&self.envelope, other) && (self.envelope.secret().is_some() || other.secret().is_none())
+        self.envelope.is_copy_of(other) && (self.envelope.secret().is_some() || other.secret().is_none())
     }
 }
 
@@ -112,7 +111,7 @@ impl Peer {
         let Some(Waiter { source, envelope, .. }) = waiter else { return };
         // a message that did not hold does not hold in another copy, either
         if let Some(reason @ Reject::Misbehaviour(_)) = refused
-            && is_same(checked, &envelope)
+            && checked.is_copy_of(&envelope)
         {
             return self.admission_refused(&source, reason);
         }
@@ -123,16 +122,4 @@ impl Peer {
             Err(reason) => self.admission_refused(&source, reason),
         }
     }
-}
-
-/// Whether two envelopes carry the same message, secrets apart.
-pub(super) fn is_same(known: &EnvelopeView, other: &EnvelopeView) -> bool {
-    known.payload() == other.payload() && known.signature() == other.signature()
-}
-
-/// What is to be verified of an envelope's secret.
-pub(super) fn secret_of(envelope: &EnvelopeView) -> Option<Signed> {
-    envelope
-        .secret()
-        .map(|secret| Signed { message: secret.payload_bytes(), signature: secret.signature_bytes() })
 }

@@ -2,9 +2,10 @@
 
 use super::Waiting;
 use super::admission::{Progress, Source};
-use super::checks::{Check, is_same, secret_of};
+use super::checks::Check;
 use super::state::Time;
 use crate::ids::{Endpoint, PkiId};
+use crate::output::Signed;
 use crate::peer::Peer;
 use crate::reject::{Misbehaviour, Reject, Unfitting};
 use crate::shared;
@@ -22,7 +23,7 @@ impl Peer {
     ) -> Result<Progress, Reject> {
         validate::signed(envelope)?;
         let member = self.membership.state.member(&pki_id).ok_or(Unfitting::Duplicate)?;
-        if !is_same(&member.envelope, envelope) {
+        if !member.envelope.is_copy_of(envelope) {
             return Err(Unfitting::Duplicate.into());
         }
         let endpoint = envelope.secret().map(|secret| secret.internal_endpoint()).unwrap_or_default();
@@ -38,7 +39,7 @@ impl Peer {
         };
         let identity = self.identities.known(&pki_id).ok_or(Unfitting::IdentityUnknown)?.identity.clone();
         // the message itself was verified when its first copy came
-        let secret = secret_of(envelope).ok_or(Unfitting::Duplicate)?;
+        let secret = Signed::secret_of(envelope).ok_or(Unfitting::Duplicate)?;
         let waiting = shared::Waiting::Membership(Waiting::Secret(pki_id, Box::new(envelope.clone())));
         let ticket = self.shared.ticket_for(source.sender().connection, waiting).ok_or(Reject::OverLimit)?;
         self.membership.state.set_lacks_secret(&pki_id, false);

@@ -187,6 +187,11 @@ impl World {
         self.queue.push(at, Happening::Idled { host: id, life: host.life });
     }
 
+    /// Starts all hosts.
+    pub fn start_all(&mut self) {
+        (0..self.hosts.len()).for_each(|place| self.start(HostId(place as u32)));
+    }
+
     /// Ends a host's process at once. Its connections are reset; what was not durable is lost.
     pub fn kill(&mut self, id: HostId) {
         let ends: Vec<_> = self.ends_of(id).collect();
