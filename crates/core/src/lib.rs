@@ -35,6 +35,7 @@ pub mod testing;
 mod time;
 mod timers;
 mod usage;
+mod verifying;
 
 pub use channel::{ChannelMember, ChannelView};
 pub use config::{Config, LocalPeer};

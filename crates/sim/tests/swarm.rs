@@ -21,7 +21,9 @@ fn world(seed: u64) -> World {
         message_expiration_factor: 10,
         ..Config::default()
     };
-    network(seed, &mut fastrand::Rng::with_seed(seed), 8..=12, &config)
+    let mut world = network(seed, &mut fastrand::Rng::with_seed(seed), 8..=12, &config);
+    world.start_all();
+    world
 }
 
 fn run(seed: u64) -> World {

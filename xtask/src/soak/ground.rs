@@ -2,9 +2,11 @@
 
 use core::time::Duration;
 use selvedge_core::Config;
+use selvedge_sim::byzantine::BehaviourKind;
 use selvedge_sim::checkers::{Checkers, convergence_time};
 use selvedge_sim::faults::{FaultKind, Faults, Phases, network};
 use selvedge_sim::{HostId, World};
+use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -65,6 +67,34 @@ pub(super) const SHAPES: [Shape; 4] = [
     },
 ];
 
+/// In every second network up to a fifth of the hosts, but for those that read from the orderers, does not keep to the
+/// protocol: each in one to three ways.
+fn corrupt(world: &mut World, rng: &mut fastrand::Rng) {
+    if rng.bool() {
+        return;
+    }
+    let readers: Vec<HostId> = world.subscribers().collect();
+    let mut hosts: Vec<HostId> = world.hosts().filter(|host| !readers.contains(host)).collect();
+    rng.shuffle(&mut hosts);
+    let most = (world.hosts().count() / 5).max(1);
+    hosts.truncate(rng.usize(1..=most));
+    for host in hosts {
+        let mut kinds = BehaviourKind::ALL.to_vec();
+        rng.shuffle(&mut kinds);
+        kinds.truncate(rng.usize(1..=3));
+        world.corrupt(host, &kinds);
+    }
+}
+
+/// How many hosts do what.
+pub(super) fn byzantine(world: &World) -> BTreeMap<&'static str, u64> {
+    let mut counts = BTreeMap::new();
+    for kind in world.hosts().flat_map(|host| world.behaviours(host)) {
+        *counts.entry(kind.name()).or_default() += 1;
+    }
+    counts
+}
+
 impl Shape {
     /// The shape of the network with this number.
     pub(super) fn of(number: u64) -> &'static Self {
@@ -83,6 +113,11 @@ impl Shape {
     pub(super) fn build(&self, seed: u64) -> (World, Faults, Phases) {
         let mut rng = fastrand::Rng::with_seed(seed);
         let mut world = network(seed, &mut rng, self.hosts.clone(), &self.config());
+        // they act ten times a second whatever the timers are: days of that would take hours
+        if self.stretch == 1 {
+            corrupt(&mut world, &mut rng);
+        }
+        world.start_all();
         world.set_checkers(Checkers::all());
         let liveness = convergence_time(world.config(HostId::from_index(0)), world.links());
         let phases =

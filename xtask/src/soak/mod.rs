@@ -49,6 +49,8 @@ struct Outcome {
     /// Simulated, in all.
     simulated: Duration,
     faults: BTreeMap<String, u64>,
+    /// How many hosts did what.
+    byzantine: BTreeMap<&'static str, u64>,
     broken: Option<String>,
 }
 
@@ -71,6 +73,8 @@ struct Summary {
     node_hours_with_faults: f64,
     node_hours_with_faults_of_50_hosts_and_more: f64,
     faults: BTreeMap<String, u64>,
+    /// How many Byzantine hosts there were that did this, among other things.
+    byzantine: BTreeMap<&'static str, u64>,
     kinds: BTreeMap<String, Sum>,
     /// What each kind is.
     descriptions: BTreeMap<String, String>,
@@ -166,6 +170,7 @@ fn soak(shape: &Shape, seed: u64) -> Outcome {
         with_faults: world.now().min(phases.safety),
         simulated: world.now(),
         faults: faults.struck().iter().map(|(kind, count)| (format!("{kind:?}"), *count)).collect(),
+        byzantine: ground::byzantine(&world),
         broken,
     }
 }
@@ -173,8 +178,12 @@ fn soak(shape: &Shape, seed: u64) -> Outcome {
 fn soak_scenario(scenario: &Scenario, seed: u64) -> Outcome {
     let run = selvedge_sim::run(scenario, seed, &|_| {});
     let names: Vec<String> = run.report.broken.iter().map(ToString::to_string).collect();
-    let broken = (!names.is_empty())
-        .then(|| format!("scenario {}, seed {seed}: {} does not hold", scenario.name, names.join(", ")));
+    let broken = (!names.is_empty()).then(|| {
+        let observed = run.failure.map(|failure| failure.to_string()).unwrap_or_default();
+        println!("{observed}");
+        let last = observed.lines().last().unwrap_or_default();
+        format!("scenario {}, seed {seed}: {} does not hold: {last}", scenario.name, names.join(", "))
+    });
     Outcome {
         kind: format!("scenario {}", scenario.name),
         seed,
@@ -182,6 +191,7 @@ fn soak_scenario(scenario: &Scenario, seed: u64) -> Outcome {
         with_faults: Duration::ZERO,
         simulated: scenario.time.end(),
         faults: BTreeMap::new(),
+        byzantine: BTreeMap::new(),
         broken,
     }
 }
@@ -197,7 +207,7 @@ fn scenarios() -> Result<Vec<Scenario>, Box<dyn Error>> {
     for file in files {
         let scenario = Scenario::parse(&std::fs::read_to_string(file)?)?;
         let count = scenario.hosts.count.min(20);
-        scenarios.push(scenario.with_hosts(count)?);
+        scenarios.push(scenario.with_hosts(count)?.with_checkers()?);
     }
     Ok(scenarios)
 }
@@ -223,6 +233,9 @@ impl Summary {
         sum.node_hours_with_faults += with_faults;
         for (kind, count) in outcome.faults {
             *self.faults.entry(kind).or_default() += count;
+        }
+        for (kind, count) in outcome.byzantine {
+            *self.byzantine.entry(kind).or_default() += count;
         }
         if let Some(broken) = outcome.broken {
             eprintln!("seed {}: {broken}", outcome.seed);

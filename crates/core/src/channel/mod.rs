@@ -17,7 +17,6 @@ pub(crate) mod serve;
 mod state_info;
 mod store;
 mod transfer;
-pub(crate) mod verifying;
 mod view;
 
 pub use view::{ChannelMember, ChannelView};

@@ -2,7 +2,6 @@
 
 use super::macs::Mac;
 use super::state_info::Timestamp;
-use super::verifying::Verifying;
 use crate::dissemination::Push;
 use crate::ids::PkiId;
 use crate::output::Signed;
@@ -10,6 +9,7 @@ use crate::peer::{Answer, Peer};
 use crate::reject::{Misbehaviour, Reject, Unfitting};
 use crate::shared::{Sender, Waiting as SharedWaiting};
 use crate::time::Instant;
+use crate::verifying::Verifying;
 use core::time::Duration;
 use selvedge_proto::envelope::{ContentKind, Envelope, EnvelopeView};
 use std::collections::BTreeMap;

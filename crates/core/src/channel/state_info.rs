@@ -1,10 +1,10 @@
 //! What members say of themselves in a channel (spec/05 §6): the cache, and the own StateInfo.
 
-use super::verifying::Verifying;
 use crate::ids::{MspId, PkiId};
 use crate::reject::Unfitting;
 use crate::table::Table;
 use crate::time::Instant;
+use crate::verifying::Verifying;
 use selvedge_proto::envelope::{EnvelopeView, StateInfoKey};
 
 /// When a StateInfo was made; the greater one is newer (spec/01 §11).

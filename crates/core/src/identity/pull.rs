@@ -3,7 +3,6 @@
 //! Items are kept and passed on as their owners signed them. Each one is judged for itself (spec/05 W-20): what cannot be
 //! validated is left out, and not asked for again where it came from.
 
-use crate::channel::verifying::Verifying;
 use crate::ids::{MspId, PkiId};
 use crate::input::IdentityClaims;
 use crate::messages::{self, PullOf};
@@ -15,6 +14,7 @@ use crate::shared::{self, Sender};
 use crate::table::Table;
 use crate::time::Instant;
 use crate::timers::Timer;
+use crate::verifying::Verifying;
 use bytes::Bytes;
 use core::time::Duration;
 use selvedge_proto::envelope::{ContentKind, Envelope, EnvelopeView, seal};

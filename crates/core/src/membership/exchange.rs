@@ -99,6 +99,11 @@ impl Peer {
         nonce: u64,
     ) {
         let org = self.org_of(&pki_id);
+        let is_external = !self.shared.config.external_endpoint.is_empty();
+        if !is_external && org.as_ref() != Some(&self.shared.me.org) {
+            // somebody may have called a peer of another organisation dead: who hides does not show itself for that
+            return;
+        }
         let own =
             if may_see_secrets(&self.shared.me.org, org.as_ref()) { own.clone() } else { own.stripped() };
         let request = messages::request(own.into(), nonce);

@@ -5,7 +5,7 @@ use super::stage::{Stage, Verdict, changed, element};
 use bytes::Bytes;
 use selvedge_core::ConnectionId;
 use selvedge_core::testing::messages;
-use selvedge_proto::envelope::{ContentKind, EnvelopeView};
+use selvedge_proto::envelope::{ContentKind, EnvelopeView, seal};
 use selvedge_proto::gossip::gossip_message::{Content, Tag};
 use selvedge_proto::gossip::{self, PullMsgType, RemoteStateRequest};
 
@@ -120,6 +120,14 @@ impl Behaviour for FarBlocks {
     }
 }
 
+/// A block message with what nobody signed: an unknown field, a signature, a secret.
+fn junk_beside(envelope: &Bytes) -> Bytes {
+    let Ok(view) = EnvelopeView::parse(envelope.clone()) else { return envelope.clone() };
+    // field 99, two bytes
+    let payload = [view.payload(), b"\x9a\x06\x02hi"].concat();
+    seal(&payload, b"nobody's signature", Some((b"secret", b"signature")))
+}
+
 /// See [`BehaviourKind::FalseBlocks`](super::BehaviourKind::FalseBlocks).
 #[derive(Debug, Default)]
 pub(super) struct FalseBlocks;
@@ -153,7 +161,10 @@ impl Behaviour for FalseBlocks {
         // a genuine one with junk beside it, too
         let block =
             if stage.one_in(3) { stage.block(height.saturating_sub(1)).unwrap_or(block) } else { block };
-        let envelope = stage.push(number, block, private_data);
+        let mut envelope = stage.push(number, block, private_data);
+        if stage.one_in(3) {
+            envelope = junk_beside(&envelope);
+        }
         if let Some(link) = stage.any_link() {
             stage.send(link, envelope);
         }

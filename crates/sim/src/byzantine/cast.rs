@@ -2,9 +2,10 @@
 
 use super::stage::{Stage, Verdict};
 use super::{Behaviour, BehaviourKind};
+use crate::world::WireId;
 use bytes::Bytes;
 use core::time::Duration;
-use selvedge_core::{ChannelId, ConnectionId, Event, Input, Instant, Output, PkiId};
+use selvedge_core::{ChannelId, ConnectionId, Endpoint, Event, Input, Instant, Output, PkiId};
 use selvedge_proto::envelope::{ContentKind, Envelope, EnvelopeView};
 use std::collections::VecDeque;
 
@@ -38,6 +39,8 @@ pub(crate) enum Deed {
     StopReading(Duration),
     /// Its peer learns that a connection ended.
     Lost(ConnectionId),
+    /// It opens a stream of which its peer learns nothing.
+    Open(Endpoint),
 }
 
 /// See the module.
@@ -51,9 +54,14 @@ pub(crate) struct Cast {
     links: Vec<ConnectionId>,
     heard: VecDeque<Bytes>,
     deeds: Vec<Deed>,
+    /// Streams of which its peer knows nothing, by the number that follows [`Cast::STREAMS_FROM`].
+    streams: Vec<WireId>,
 }
 
 impl Cast {
+    /// Connections with such numbers and above are streams of which the peer knows nothing.
+    const STREAMS_FROM: u64 = 1 << 40;
+
     /// How often its behaviours act of their own accord.
     pub(crate) const ACT_INTERVAL: Duration = Duration::from_millis(100);
 
@@ -66,7 +74,36 @@ impl Cast {
             links: Vec::new(),
             heard: VecDeque::new(),
             deeds: Vec::new(),
+            streams: Vec::new(),
         }
+    }
+
+    /// The connection that the next such stream will be.
+    pub(crate) fn next_stream(&self) -> ConnectionId {
+        ConnectionId::dialed(Self::STREAMS_FROM + self.streams.len() as u64)
+    }
+
+    pub(crate) fn add_stream(&mut self, wire: WireId) {
+        self.streams.push(wire);
+    }
+
+    pub(crate) fn streams(&self) -> &[WireId] {
+        &self.streams
+    }
+
+    /// Such a stream.
+    pub(crate) fn stream(&self, connection: ConnectionId) -> Option<WireId> {
+        let place = connection.count().checked_sub(Self::STREAMS_FROM)?;
+        self.streams.get(usize::try_from(place).ok()?).copied()
+    }
+
+    /// Its life ends.
+    pub(crate) fn on_kill(&mut self) {
+        self.streams.clear();
+    }
+
+    fn is_stream(connection: ConnectionId) -> bool {
+        connection.is_dialed() && connection.count() >= Self::STREAMS_FROM
     }
 
     /// What it does.
@@ -82,6 +119,23 @@ impl Cast {
 
     /// What the peer hears instead of an input; nothing if `None`.
     pub(crate) fn on_input(&mut self, around: Surroundings<'_>, input: Input) -> Option<Input> {
+        match &input {
+            Input::Dialed { connection, .. } if Self::is_stream(*connection) => {
+                self.judge(around, |behaviour, stage| {
+                    behaviour.on_stream(stage, *connection);
+                    Verdict::Pass
+                });
+                return None;
+            }
+            Input::DialFailed { connection, .. }
+            | Input::Closed { connection, .. }
+            | Input::Frame { connection, .. }
+                if Self::is_stream(*connection) =>
+            {
+                return None;
+            }
+            _ => {}
+        }
         let Input::Frame { connection, envelope } = input else { return Some(input) };
         let Ok(view) = envelope.view() else { return Some(Input::Frame { connection, envelope }) };
         self.remember(view.raw().clone());

@@ -29,6 +29,23 @@ impl ManyIdentities {
         variant(&stage.me.identity, stage.rng.u32(0..VARIANTS))
     }
 
+    /// Somebody else's certificate in another form, signed for without its key.
+    fn stolen(stage: &mut Stage<'_>) -> Option<Bytes> {
+        let message = EnvelopeView::parse(stage.any_heard()?).and_then(|view| view.message()).ok()?;
+        let identity = match message.content? {
+            Content::PeerIdentity(it) => it.cert,
+            Content::AliveMsg(it) => it.identity,
+            Content::Conn(it) => it.identity,
+            _ => return None,
+        };
+        if identity.is_empty() || identity == stage.me.identity {
+            return None;
+        }
+        let stolen = variant(&identity, stage.rng.u32(..));
+        let alive = messages::Alive::new(&stolen, stage.sequence()).with_endpoint("stolen:7051");
+        Some(alive.with_identity().seal_forged())
+    }
+
     /// An identity as an item of a pull.
     fn item(identity: &Bytes) -> Bytes {
         let content = gossip::PeerIdentity {
@@ -63,6 +80,9 @@ impl Behaviour for ManyIdentities {
             _ => alive,
         };
         stage.send(link, envelope);
+        if let Some(stolen) = Self::stolen(stage) {
+            stage.send(link, stolen);
+        }
     }
 
     fn on_send(&mut self, stage: &mut Stage<'_>, _: ConnectionId, sent: &EnvelopeView) -> Verdict {

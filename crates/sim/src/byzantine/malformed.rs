@@ -1,10 +1,11 @@
 //! Messages that lack something, and bytes that are no message.
 
 use super::Behaviour;
-use super::stage::{Stage, element};
+use super::stage::{Stage, Verdict, element};
 use bytes::Bytes;
+use selvedge_core::ConnectionId;
 use selvedge_core::testing::messages;
-use selvedge_proto::envelope::seal;
+use selvedge_proto::envelope::{ContentKind, EnvelopeView, seal};
 use selvedge_proto::gossip::gossip_message::{Content, Tag};
 use selvedge_proto::gossip::{
     self, AliveMessage, GossipMessage, LeadershipMessage, MembershipRequest, MembershipResponse, PullMsgType,
@@ -97,7 +98,37 @@ impl Malformed {
     }
 }
 
+/// Something in front of the other elements of a list that cannot be read, and something that does not belong there.
+fn spoilt(stage: &Stage<'_>, message: &mut GossipMessage) -> bool {
+    let broken = gossip::Envelope { payload: Bytes::from_static(b"\xff"), ..Default::default() };
+    let stray = element(&messages::unsigned(&GossipMessage::default()));
+    let unknown = element(&stage.state_info(0, 0, 0));
+    let bad = [broken, stray, unknown];
+    let list = match &mut message.content {
+        Some(Content::StateSnapshot(snapshot)) => &mut snapshot.elements,
+        Some(Content::DataUpdate(update)) => &mut update.data,
+        Some(Content::MemRes(response)) => &mut response.alive,
+        _ => return false,
+    };
+    list.splice(0..0, bad);
+    true
+}
+
 impl Behaviour for Malformed {
+    /// One bad element is no reason to leave out the others (05 W-20).
+    fn on_send(&mut self, stage: &mut Stage<'_>, _: ConnectionId, sent: &EnvelopeView) -> Verdict {
+        let has_elements =
+            matches!(sent.kind(), ContentKind::StateSnapshot | ContentKind::DataUpdate | ContentKind::MemRes);
+        if !has_elements || !stage.one_in(2) {
+            return Verdict::Pass;
+        }
+        let Ok(mut message) = sent.message() else { return Verdict::Pass };
+        match spoilt(stage, &mut message) {
+            true => Verdict::Replace(messages::unsigned(&message)),
+            false => Verdict::Pass,
+        }
+    }
+
     fn act(&mut self, stage: &mut Stage<'_>) {
         let Some(link) = stage.any_link() else { return };
         for _ in 0..3 {

@@ -13,11 +13,14 @@ mod forgery;
 mod ghosts;
 mod handshakes;
 mod identities;
+mod late;
+mod lists;
 mod malformed;
 mod nonces;
 mod replay;
 mod silence;
 mod stage;
+mod streams;
 mod times;
 
 pub(crate) use cast::{Cast, Deed, Me, Surroundings};
@@ -59,7 +62,7 @@ pub enum BehaviourKind {
     DeafFlood,
     /// Says nothing after the handshake.
     Silence,
-    /// Speaks as many peers that share one certificate (03 T-2, T-3).
+    /// Speaks as many peers that share one certificate, its own or somebody else's (03 T-2, T-3).
     ManyIdentities,
     /// Sends messages that lack what every message of their kind has (01 §15.1; 04 W-1; 05 W-1; 06 W1), and broken bytes (02 T-3).
     Malformed,
@@ -73,11 +76,17 @@ pub enum BehaviourKind {
     Ghosts,
     /// Stands for every election, and claims channels that do not exist (06 §3.8; 05 W-25).
     Intrigue,
+    /// Digests, requests, responses, snapshots and updates with thousands of elements (01 §15.2; 04 W-15; 05 W-7).
+    EndlessLists,
+    /// Answers seconds late (05 W-18; 06 W4).
+    LateAnswers,
+    /// Opens stream after stream, and does not say on them who it is (02 T-7, T-8, T-9, T-12).
+    OpenStreams,
 }
 
 impl BehaviourKind {
     /// Every behaviour.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 22] = [
         Self::Replay,
         Self::Equivocate,
         Self::WrongTimes,
@@ -97,6 +106,9 @@ impl BehaviourKind {
         Self::FalseEndpoints,
         Self::Ghosts,
         Self::Intrigue,
+        Self::EndlessLists,
+        Self::LateAnswers,
+        Self::OpenStreams,
     ];
 
     /// Its name in scenarios.
@@ -121,6 +133,9 @@ impl BehaviourKind {
             Self::FalseEndpoints => "false-endpoints",
             Self::Ghosts => "ghosts",
             Self::Intrigue => "intrigue",
+            Self::EndlessLists => "endless-lists",
+            Self::LateAnswers => "late-answers",
+            Self::OpenStreams => "open-streams",
         }
     }
 
@@ -145,6 +160,9 @@ impl BehaviourKind {
             Self::FalseEndpoints => Box::<endpoints::FalseEndpoints>::default(),
             Self::Ghosts => Box::<ghosts::Ghosts>::default(),
             Self::Intrigue => Box::<ghosts::Intrigue>::default(),
+            Self::EndlessLists => Box::<lists::EndlessLists>::default(),
+            Self::LateAnswers => Box::<late::LateAnswers>::default(),
+            Self::OpenStreams => Box::<streams::OpenStreams>::default(),
         }
     }
 }
@@ -166,6 +184,9 @@ trait Behaviour: fmt::Debug + Send {
     fn on_frame(&mut self, _stage: &mut Stage<'_>, _from: ConnectionId, _heard: &EnvelopeView) -> Verdict {
         Verdict::Pass
     }
+
+    /// A stream stands that was opened beside those of the peer.
+    fn on_stream(&mut self, _stage: &mut Stage<'_>, _stream: ConnectionId) {}
 
     /// Ten times a second.
     fn act(&mut self, _stage: &mut Stage<'_>) {}

@@ -4,7 +4,7 @@ use super::cast::{Deed, Me};
 use bytes::Bytes;
 use core::time::Duration;
 use selvedge_core::testing::{crypto, messages};
-use selvedge_core::{ChannelId, CloseReason, ConnectionId, Instant, Output, PkiId, Priority};
+use selvedge_core::{ChannelId, CloseReason, ConnectionId, Endpoint, Instant, Output, PkiId, Priority};
 use selvedge_proto::gossip::gossip_message::{Content, Tag};
 use selvedge_proto::gossip::{self, GossipMessage, PeerTime};
 use std::collections::VecDeque;
@@ -52,6 +52,11 @@ impl Stage<'_> {
     pub(super) fn close(&mut self, connection: ConnectionId) {
         self.deeds.push(Deed::Order(Output::Close { connection, reason: CloseReason::PeerGone }));
         self.deeds.push(Deed::Lost(connection));
+    }
+
+    /// Opens a stream beside those of the peer.
+    pub(super) fn open(&mut self, endpoint: Endpoint) {
+        self.deeds.push(Deed::Open(endpoint));
     }
 
     /// Reads nothing for a while.

@@ -78,6 +78,10 @@ impl Genuine {
 fn check_data(world: &World, view: &EnvelopeView) -> Result<(), String> {
     let payload = view.content_as::<DataMessage>().ok().and_then(|message| message.payload);
     let payload = payload.ok_or("sends a block message without block")?;
+    // nobody's word, whoever sent it first (spec/05 W-3, W-4)
+    if !payload.private_data.is_empty() || !view.signature().is_empty() || view.secret().is_some() {
+        return Err(format!("sends what came beside block {}", payload.seq_num));
+    }
     check_block(world, payload.seq_num, &payload.data)
 }
 

@@ -7,7 +7,7 @@ use selvedge_core::{Anchor, ChannelId, ChannelSettings, Config, Endpoint, MspId}
 
 const ORGS: [&str; 2] = ["Org1MSP", "Org2MSP"];
 
-/// So many hosts, as `rng` draws it, of two organisations, all started. The first two of each are bootstrap peers, read from
+/// So many hosts, as `rng` draws it, of two organisations; none runs yet. The first two of each are bootstrap peers, read from
 /// the orderers, and show themselves; of the others some hide. The first of each organisation is its anchor. The bootstrap
 /// peers of `config` are replaced.
 pub fn network(seed: u64, rng: &mut fastrand::Rng, hosts: RangeInclusive<usize>, config: &Config) -> World {
@@ -42,10 +42,6 @@ pub fn network(seed: u64, rng: &mut fastrand::Rng, hosts: RangeInclusive<usize>,
         } else if rng.u8(0..4) == 0 {
             world.hide(host);
         }
-    }
-    let hosts: Vec<_> = world.hosts().collect();
-    for host in hosts {
-        world.start(host);
     }
     world
 }

@@ -87,6 +87,12 @@ impl World {
                     self.note_output(id, &output);
                     self.perform(id, output);
                 }
+                Deed::Open(endpoint) => {
+                    let next = self.hosts[id.index()].cast.as_ref().map(|cast| cast.next_stream());
+                    let Some(connection) = next else { return };
+                    let wire = self.connect(id, connection, &endpoint);
+                    self.with_cast(id, |cast, _| cast.add_stream(wire));
+                }
                 Deed::StopReading(time) => self.stall_reading(id, time),
                 Deed::Lost(connection) => {
                     let reason = "closed on purpose".to_owned();

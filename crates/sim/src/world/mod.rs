@@ -38,7 +38,8 @@ use selvedge_core::{
 use selvedge_proto::envelope::Envelope;
 use std::collections::{BTreeMap, BTreeSet};
 use task::Task;
-use wires::{Side, WireId, Wires};
+pub(crate) use wires::WireId;
+use wires::{Side, Wires};
 
 /// True time at the beginning of every simulation.
 const EPOCH: WallTime = WallTime::from_seconds(1_700_000_000);
@@ -196,6 +197,11 @@ impl World {
         self.queue.push(at, Happening::Idled { host: id, life: host.life });
     }
 
+    /// Starts all hosts.
+    pub fn start_all(&mut self) {
+        (0..self.hosts.len()).for_each(|place| self.start(HostId(place as u32)));
+    }
+
     /// Ends a host's process at once. Its connections are reset; what was not durable is lost.
     pub fn kill(&mut self, id: HostId) {
         let ends: Vec<_> = self.ends_of(id).collect();
@@ -206,6 +212,9 @@ impl World {
         host.peer = None;
         host.life += 1;
         host.dialed.clear();
+        if let Some(cast) = &mut host.cast {
+            cast.on_kill();
+        }
         host.accepted.clear();
         host.unread = None;
         host.task = None;
@@ -389,12 +398,15 @@ impl World {
             false => (&host.accepted, Side::Acceptor),
         };
         let index = usize::try_from(connection.count()).ok()?.checked_sub(1)?;
-        Some((*wires.get(index)?, side))
+        let byzantine = || host.cast.as_ref().and_then(|cast| cast.stream(connection));
+        Some((wires.get(index).copied().or_else(byzantine)?, side))
     }
 
     fn ends_of(&self, id: HostId) -> impl Iterator<Item = (WireId, Side)> {
         let host = &self.hosts[id.index()];
         let dialed = host.dialed.iter().map(|&wire| (wire, Side::Dialer));
-        dialed.chain(host.accepted.iter().map(|&wire| (wire, Side::Acceptor)))
+        let streams = host.cast.iter().flat_map(|cast| cast.streams());
+        let accepted = host.accepted.iter().map(|&wire| (wire, Side::Acceptor));
+        dialed.chain(streams.map(|&wire| (wire, Side::Dialer))).chain(accepted)
     }
 }

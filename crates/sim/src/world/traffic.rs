@@ -21,6 +21,14 @@ impl World {
     }
 
     pub(super) fn dial(&mut self, id: HostId, connection: ConnectionId, endpoint: &Endpoint) {
+        let dialed = self.hosts[id.index()].dialed.len();
+        debug_assert_eq!(connection.count(), dialed as u64 + 1);
+        let wire = self.connect(id, connection, endpoint);
+        self.hosts[id.index()].dialed.push(wire);
+    }
+
+    /// What is on its way then reaches the host as the outcome of this connection.
+    pub(super) fn connect(&mut self, id: HostId, connection: ConnectionId, endpoint: &Endpoint) -> WireId {
         let target = self.by_endpoint.get(endpoint).copied();
         let other = target.unwrap_or(id);
         let end = |host: HostId, life: u32, connection| End {
@@ -35,12 +43,10 @@ impl World {
         let dialer = end(id, self.hosts[id.index()].life, count_of(connection));
         let acceptor = end(other, self.hosts[other.index()].life, None);
         let wire = self.wires.add(Wire { dialer, acceptor, is_open: false });
-        let dialed = &mut self.hosts[id.index()].dialed;
-        debug_assert_eq!(connection.count(), dialed.len() as u64 + 1);
-        dialed.push(wire);
         let there = self.latency(id, other);
         if target.is_some() && self.is_blocked_between(id, other) {
-            return self.time_out(wire);
+            self.time_out(wire);
+            return wire;
         }
         match target.filter(|&target| self.runs(target)) {
             Some(_) => self.queue.push(self.now + there, Happening::Open(wire)),
@@ -50,6 +56,7 @@ impl World {
                 self.queue.push(at, Happening::Ended { wire, side: Side::Dialer, reason });
             }
         }
+        wire
     }
 
     /// A dial arrives.

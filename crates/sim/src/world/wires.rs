@@ -8,7 +8,7 @@ use std::num::NonZeroU32;
 
 /// A connection, by its place and how often the place was used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct WireId {
+pub(crate) struct WireId {
     index: u32,
     generation: u32,
 }
