@@ -277,14 +277,14 @@ impl State {
     }
 
     /// Takes in a verified message of a peer that somebody else considers dead: that is news only of an unknown one. Of one
-    /// that is dead here, too, it is kept, so that other copies are not verified.
+    /// that was learned meanwhile it is kept all the same, so that other copies are not verified.
     pub(super) fn announce_dead(&mut self, it: Announcement, now: Instant) -> Option<Change> {
         let Some(member) = self.member(&it.pki_id) else {
             self.remember(it, now);
             return Some(Change::LearnedDead);
         };
-        if member.time < it.time && !member.is_alive() {
-            // it lives no longer for that
+        if member.time < it.time {
+            // neither does it live for that, nor longer
             let refreshed = member.refreshed;
             let place = self.remember(it, now);
             if let Some(member) = self.members.at_mut(place) {

@@ -3,7 +3,7 @@
 use crate::support::*;
 use bytes::Bytes;
 use core::time::Duration;
-use selvedge_core::testing::messages::{membership_request, membership_response};
+use selvedge_core::testing::messages::{Alive, membership_request, membership_response};
 use selvedge_core::testing::{Cluster, NodeId};
 use selvedge_proto::envelope::{ElementList, EnvelopeView};
 
@@ -118,4 +118,21 @@ fn w27_no_channel_is_chosen_for_foreign_signatures() {
 
 fn own_elements(response: &EnvelopeView) -> Vec<Bytes> {
     elements(response, ElementList::Alive).into_iter().map(|element| element.raw().clone()).collect()
+}
+
+#[test]
+fn a_message_counts_that_tells_of_a_dead_member_who_is_learned_alive_meanwhile() {
+    let (mut cluster, peer, puppet, stream) = peer_and_puppet();
+    let message = |seq_num: u64| Alive { seq_num, ..stranger(1) }.with_identity().seal();
+    let nonce = make_it_ask(&mut cluster, puppet, stream);
+    cluster.set_crypto_delay(peer, ms(5));
+    cluster.set_tracing(true);
+    cluster.puppet_send(puppet, stream, message(1));
+    cluster.puppet_send(puppet, stream, membership_response(&[], &[message(2)], nonce));
+    cluster.run_for(ms(50));
+    assert_eq!(cluster.peer(peer).alive_count(), 2, "the puppet and the stranger");
+    assert_eq!(verified(&mut cluster), ["Org1MSP|stranger1"; 2]);
+    cluster.puppet_send(puppet, stream, message(2));
+    cluster.run_for(ms(50));
+    assert_eq!(verified(&mut cluster), [""; 0]);
 }

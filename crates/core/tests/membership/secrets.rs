@@ -60,13 +60,6 @@ fn w16_only_the_own_organisation_gets_secrets() {
     );
 }
 
-/// What the peer had verified since the last call, each as its trace says it.
-fn verified(cluster: &mut Cluster) -> Vec<String> {
-    let of = |line: String| line.split_once("peer > verify #").map(|(_, what)| what.to_owned());
-    let what = |text: String| text.split_once(" of ").map(|(_, what)| what.to_owned());
-    cluster.take_trace().into_iter().filter_map(of).filter_map(what).collect()
-}
-
 #[test]
 fn a_secret_is_verified_once_whatever_message_brings_it() {
     let (mut cluster, peer, puppet, stream) = peer_and_puppet();

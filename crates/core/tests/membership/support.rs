@@ -92,3 +92,10 @@ pub(crate) fn elements(message: &EnvelopeView, list: ElementList) -> Vec<Envelop
 pub(crate) fn self_information(request: &EnvelopeView) -> EnvelopeView {
     elements(request, ElementList::SelfInformation).remove(0)
 }
+
+/// What the peer had verified since the last call, each as its trace says it.
+pub(crate) fn verified(cluster: &mut Cluster) -> Vec<String> {
+    let of = |line: String| line.split_once("peer > verify #").map(|(_, what)| what.to_owned());
+    let what = |text: String| text.split_once(" of ").map(|(_, what)| what.to_owned());
+    cluster.take_trace().into_iter().filter_map(of).filter_map(what).collect()
+}
