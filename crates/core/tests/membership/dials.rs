@@ -4,7 +4,7 @@ use crate::support::*;
 use core::time::Duration;
 use selvedge_core::Endpoint;
 use selvedge_core::testing::Cluster;
-use selvedge_core::testing::messages::Alive;
+use selvedge_core::testing::messages::{Alive, membership_response};
 
 #[test]
 fn w05_an_ipv6_endpoint_is_the_same_with_and_without_brackets() {
@@ -78,4 +78,21 @@ fn w25_an_anchor_that_is_alive_is_not_connected_again() {
     cluster.run_for(Duration::from_secs(120));
     let dials = cluster.take_trace().into_iter().filter(|line| line.contains("> dial")).collect::<Vec<_>>();
     assert_eq!(dials, [""; 0]);
+}
+
+#[test]
+fn w08_who_hides_asks_nobody_of_another_organisation_even_if_called_dead() {
+    for (external_endpoint, is_asked) in [("peer:7051", true), ("", false)] {
+        let mut cluster = Cluster::new(1);
+        let (peer, puppet) = (cluster.add("peer", "Org1MSP"), cluster.puppet("puppet", "Org1MSP"));
+        let foreign = cluster.puppet("foreign", "Org2MSP");
+        cluster.config_mut(peer).external_endpoint = Endpoint::from(external_endpoint);
+        cluster.start(peer);
+        let stream = cluster.puppet_connect(puppet, peer);
+        let nonce = make_it_ask(&mut cluster, puppet, stream);
+        let dead = alive_of(&cluster, foreign, 1).with_identity().seal();
+        cluster.puppet_send(puppet, stream, membership_response(&[], &[dead], nonce));
+        cluster.run_for(Duration::from_secs(60));
+        assert_eq!(!requests(&mut cluster, foreign).is_empty(), is_asked, "{external_endpoint:?}");
+    }
 }
