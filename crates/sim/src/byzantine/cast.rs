@@ -60,7 +60,7 @@ pub(crate) struct Cast {
 
 impl Cast {
     /// Connections with such numbers and above are streams of which the peer knows nothing.
-    const STREAMS_FROM: u64 = 1 << 40;
+    const STREAMS_FROM: u64 = 1 << 31;
 
     /// How often its behaviours act of their own accord.
     pub(crate) const ACT_INTERVAL: Duration = Duration::from_millis(100);
