@@ -173,6 +173,11 @@ impl Peer {
             embedded: Bytes::new(),
             claims: None,
         };
+        if !self.shared.config.rules.verifies_copies()
+            && self.membership.state.was_verified(&pki_id, envelope)
+        {
+            return self.take_alive(candidate).map(|()| Progress::Done);
+        }
         if let Some(known) = self.identities.known(&pki_id) {
             let (identity, org) = (known.identity.clone(), known.org.clone());
             return self.verify_alive(candidate, &identity, &org);

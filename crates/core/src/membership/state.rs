@@ -40,6 +40,8 @@ const NOT_ALIVE: u32 = u32::MAX;
 struct Rare {
     /// The incarnation that the present one replaced although it was greater (W-13); it does not come back.
     superseded: Option<u64>,
+    /// The newest message of another incarnation before the present one: its origin may go back to it (W-13).
+    former: Option<EnvelopeView>,
     /// An earlier message with a secret, if the newest came without.
     with_secret: Option<EnvelopeView>,
     reach: Reach,
@@ -323,6 +325,10 @@ impl State {
         if superseded != former {
             member.rare.get_or_insert_default().superseded = superseded;
         }
+        if it.time.0 != member.time.0 && member.is_member() {
+            let former = member.envelope.clone();
+            member.rare.get_or_insert_default().former = former;
+        }
         member.org = it.org;
         member.is_own_org = is_own_org;
         member.time = it.time;
@@ -348,6 +354,16 @@ impl State {
     pub(super) fn has_proven_secret(&self, pki_id: &PkiId, envelope: &EnvelopeView) -> bool {
         let proven = self.members.get(pki_id).and_then(Member::proven_secret);
         proven.is_some() && proven == envelope.secret()
+    }
+
+    /// Whether all of an envelope was verified in the incarnation before the present one.
+    pub(super) fn was_verified(&self, pki_id: &PkiId, envelope: &EnvelopeView) -> bool {
+        let rare = self.members.get(pki_id).and_then(|member| member.rare.as_ref());
+        let former = rare.and_then(|rare| rare.former.as_ref()).filter(|former| former.is_copy_of(envelope));
+        former.is_some_and(|former| {
+            let secret = envelope.secret();
+            secret.is_none() || secret == former.secret() || self.has_proven_secret(pki_id, envelope)
+        })
     }
 
     /// Notes a verified secret that came with a message which is out of date by now.

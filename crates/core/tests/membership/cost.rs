@@ -136,3 +136,30 @@ fn a_message_counts_that_tells_of_a_dead_member_who_is_learned_alive_meanwhile()
     cluster.run_for(ms(50));
     assert_eq!(verified(&mut cluster), [""; 0]);
 }
+
+#[test]
+fn w13_going_back_to_a_former_incarnation_costs_nothing() {
+    let (mut cluster, peer, puppet, stream) = peer_and_puppet();
+    let other = cluster.puppet("other", "Org1MSP");
+    let other_stream = cluster.puppet_connect(other, peer);
+    let present = alive_of(&cluster, puppet, 7).of_incarnation(1_000_000).with_secret("10.0.0.1:7051");
+    // of a life whose clock was ahead, which somebody still tells of
+    let former = alive_of(&cluster, puppet, 90).of_incarnation(2_000_000).with_secret("10.0.0.1:7051");
+    cluster.set_tracing(true);
+    for relayed in [&present, &former] {
+        cluster.puppet_send(other, other_stream, relayed.seal());
+        cluster.run_for(ms(5));
+    }
+    assert_eq!(verified(&mut cluster), ["Org1MSP|puppet and secret", "Org1MSP|puppet"]);
+    // the origin itself
+    cluster.puppet_send(puppet, stream, membership_request(&present.seal(), 5));
+    cluster.run_for(ms(5));
+    assert_eq!(responses(&mut cluster, puppet).len(), 1);
+    cluster.puppet_send(other, other_stream, former.seal());
+    cluster.run_for(ms(5));
+    assert_eq!(verified(&mut cluster), [""; 0]);
+    let next = alive_of(&cluster, puppet, 8).of_incarnation(1_000_000);
+    cluster.puppet_send(other, other_stream, next.seal());
+    cluster.run_for(ms(5));
+    assert_eq!(verified(&mut cluster), ["Org1MSP|puppet"], "the present life goes on");
+}
