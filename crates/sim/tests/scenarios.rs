@@ -87,7 +87,7 @@ fn a_report_is_the_same_everywhere() {
     let stored = [
         ("asymmetric-partition", "bb712e1ff6b702b3"),
         ("burst", "22320b10ba4673f1"),
-        ("byzantine", "a94e197c8d5f43f6"),
+        ("byzantine", "0b473f80d3e6f9c9"),
         ("cold-start", "130ab7e4a3045632"),
         ("faults", "d979d1955f10fc68"),
         ("join-of-many", "0cfdc765e848c296"),
