@@ -33,17 +33,23 @@ impl Ledger {
             return Ok(Pruned { segments_count: 0, first_number });
         }
         let kept = self.keep_config(first_number)?;
-        self.shared.table_mut().sealed.retain(|first| *first >= first_number);
-        self.shared.close_below(first_number);
-        self.shared.damage_mut().remove_below(first_number);
-        // oldest first, each gone before the next: a kill leaves no gap
-        for first in &removed {
+        // oldest first, each gone before the next: a kill leaves no gap, and with every first block what is in force there
+        let lefts = removed.iter().skip(1).copied().chain([first_number]);
+        for (first, left) in removed.iter().zip(lefts) {
+            let kept = match left == first_number {
+                true => kept,
+                // one that is damaged could not be read before, either
+                false => self.keep_config(left).ok().flatten(),
+            };
+            self.shared.table_mut().sealed.retain(|first| *first >= left);
+            self.shared.close_below(left);
+            self.shared.damage_mut().remove_below(left);
             for kind in [Kind::Segment, Kind::Index] {
                 remove(&self.shared.path(*first, kind))?;
             }
             sync_folder(&self.shared.folder)?;
+            self.drop_apart(left, kept)?;
         }
-        self.drop_apart(first_number, kept)?;
         tracing::info!(target: crate::TARGET, segments = removed.len(), first_number, "old segments removed");
         Ok(Pruned { segments_count: removed.len(), first_number })
     }

@@ -57,6 +57,30 @@ fn at_least_what_was_asked_for_stays() {
 }
 
 #[test]
+fn what_ends_in_the_middle_leaves_what_is_in_force_at_the_first_block() {
+    for last in 1..6 {
+        let folder = closed_ledger(60, &small_segments());
+        // a file that cannot be removed stands for a kill before it
+        let stays = files(folder.path(), "segment").remove(last);
+        let aside = folder.path().join("aside");
+        let (mut ledger, _) = open(folder.path(), &small_segments());
+        fs::rename(&stays, &aside).unwrap();
+        fs::create_dir(&stays).unwrap();
+        assert!(ledger.prune_below(60).is_err());
+        drop(ledger);
+        fs::remove_dir(&stays).unwrap();
+        fs::rename(&aside, &stays).unwrap();
+        let (ledger, _) = open(folder.path(), &small_segments());
+        let first = ledger.first_number();
+        assert_eq!(first, starts(folder.path())[0]);
+        let config = ledger.last_config_at_or_below(first).unwrap();
+        assert_eq!(config, first / 5 * 5);
+        assert!(Block::new(config) == ledger.reader().read_block(config).unwrap().unwrap());
+        check(&ledger, first..60);
+    }
+}
+
+#[test]
 fn blocks_that_are_not_durable_do_not_count() {
     let folder = new_folder();
     let mut ledger = Ledger::create(folder.path(), &Options::default()).unwrap();
